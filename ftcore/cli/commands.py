@@ -1,0 +1,52 @@
+"""The commands there are: what each is for, and examples of it."""
+
+from dataclasses import dataclass
+
+DEFAULT = "run"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command of the command line."""
+
+    module: str
+    summary: str
+    takes: str
+    examples: tuple[str, ...]
+
+
+COMMANDS = {
+    "run": Command(
+        "ftcore.cli.run",
+        "compose, check, train, merge and measure (the default command)",
+        "OVERRIDES",
+        (
+            "python -m ftcore",
+            "python -m ftcore lr=5e-4 rank=32 data.max_rows=100",
+            "python -m ftcore model=qwen2_5_7b_instruct data=openai_jsonl data.path=chats.jsonl",
+            "python -m ftcore experiment=agentflan_llama3_8b hardware=dcu nodes=6 --cfg xtuner",
+        ),
+    ),
+    "plan": Command(
+        "ftcore.cli.plan",
+        "what an experiment amounts to, without starting anything",
+        "OVERRIDES",
+        (
+            "python -m ftcore plan",
+            "python -m ftcore plan experiment=agentflan_llama3_8b hardware=dcu nodes=6",
+            "python -m ftcore plan epochs=3 --json",
+        ),
+    ),
+    "resume": Command(
+        "ftcore.cli.resume",
+        "go on with a run that was stopped or failed: only what is missing is done",
+        "RUN",
+        ("python -m ftcore resume last", "python -m ftcore resume 20261124-0830"),
+    ),
+    "report": Command(
+        "ftcore.cli.report",
+        "write a run's report.html anew and say where it is",
+        "RUN",
+        ("python -m ftcore report last", "python -m ftcore report last --json"),
+    ),
+}

@@ -1,0 +1,78 @@
+"""Help pages, made without composing anything: the terminal should answer at once."""
+
+from pathlib import Path
+
+import yaml
+
+from ftcore.cli.commands import COMMANDS
+
+CONF_FOLDERS = (Path(__file__).parents[1] / "conf", Path(__file__).parents[2] / "conf")
+
+FLAGS = {
+    "run": """\
+  --cfg, -c KIND       print and start nothing: job (resolved YAML), xtuner (the XTuner config as Python),
+                       deepspeed (its JSON)
+  --package, -p KEY    with --cfg job: only this part
+  --info, -i [WHAT]    how the configuration is composed: all, config, defaults, defaults-tree, plugins, searchpath
+  --config-dir, -cd D  a folder of your own groups and presets, searched beside conf/
+  --config-name, -cn N another top-level file than config.yaml
+  --shell-completion   eval "$(python -m ftcore -sc install=bash)" (zsh and fish likewise)
+  --version
+  --json               one JSON object with the run's record at the end
+""",
+    "plan": """\
+  --json               the plan as one JSON object
+  --config-dir, -cd D  a folder of your own groups and presets
+""",
+    "resume": """\
+  --runs-dir FOLDER    where runs lie (default: runs)
+""",
+    "report": """\
+  --runs-dir FOLDER    where runs lie (default: runs)
+  --json               where the report is, as JSON
+""",
+}
+
+
+def show(command: str | None) -> int:
+    """Print the page of `command`, or the front page."""
+    print(front_page() if command is None else page(command), end="")
+    return 0
+
+
+def front_page() -> str:
+    """Commands, groups with their choices, and the keys that people turn."""
+    folder = next(path for path in CONF_FOLDERS if path.is_dir())
+    commands = "".join(f"  {name:<10} {command.summary}\n" for name, command in COMMANDS.items())
+    groups = "".join(f"  {name:<12} {', '.join(choices)}\n" for name, choices in config_groups(folder).items())
+    top = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    keys = ", ".join(f"{key}={value}" for key, value in top.items() if not isinstance(value, (dict, list)))
+    examples = "".join(f"  {line}\n" for command in COMMANDS.values() for line in command.examples[:2])
+    return (
+        "ftcore: declarative fine-tuning of language models\n\n"
+        "  python -m ftcore [COMMAND] [OVERRIDES...] [FLAGS]\n\n"
+        f"Commands (python -m ftcore COMMAND --help for each)\n{commands}\n"
+        f"Config groups, as GROUP=CHOICE\n{groups}\n"
+        f"Keys, as KEY=VALUE (python -m ftcore --cfg job shows all)\n  {keys}\n\n"
+        f"Flags\n{FLAGS['run']}\n"
+        f"Examples\n{examples}"
+    )
+
+
+def page(command: str) -> str:
+    """The page of one command; ends in examples."""
+    entry = COMMANDS[command]
+    examples = "".join(f"  {line}\n" for line in entry.examples)
+    return (
+        f"ftcore {command}: {entry.summary}\n\n  python -m ftcore {command} {entry.takes} [FLAGS]\n\n"
+        f"Flags\n{FLAGS[command]}\nExamples\n{examples}"
+    )
+
+
+def config_groups(folder: Path) -> dict[str, list[str]]:
+    """Group -> choices under `folder`; names beginning with `_` are parts of others."""
+    groups: dict[str, list[str]] = {}
+    for file in sorted(folder.glob("*/*.yaml")):
+        if not file.stem.startswith("_"):
+            groups.setdefault(file.parent.name, []).append(file.stem)
+    return groups

@@ -1,0 +1,99 @@
+"""One attempt of a run: handed to a launcher, followed to its end, told in the end."""
+
+import json
+import signal
+import time
+from pathlib import Path
+from types import FrameType
+
+from ftcore.cli.screen import Screen
+from ftcore.config.errors import WorkError
+from ftcore.config.schema import Experiment
+from ftcore.runs import record
+from ftcore.runs.directory import RunDirectory
+from ftcore.runs.files import write_json
+from ftcore.runs.reconcile import reconcile
+from ftcore.worker import STOP_FILE, Worker
+from launchers import LAUNCHERS, Job, JobSpec
+
+POLL_SECONDS = 0.15
+
+
+def launch(run: RunDirectory, e: Experiment, screen: Screen, folder: Path, *, as_json: bool = False) -> int:
+    """Start the next attempt of `run` and follow it; the exit code of the command."""
+    number = record.begin_attempt(run)
+    spec = JobSpec(
+        function=Worker(str(folder), str(run.path), number),
+        name=run.name,
+        nodes=e.nodes,
+        tasks_per_node=e.hardware.devices_per_node,
+        log_dir=run.attempt(number),
+        env={},
+    )
+    job = LAUNCHERS[e.cluster.kind]().submit(spec)
+    record.update(run, lambda entry: entry["launch"].update(job_id=job.id))
+    screen.started(run, number)
+    _follow(run, job, run.attempt(number), screen)
+    entry = reconcile(run)
+    if as_json:
+        print(json.dumps(entry, indent=2, ensure_ascii=False))
+    else:
+        screen.ended(run, entry)
+    if entry["state"] == "completed":
+        return 0
+    raise WorkError(_what_failed(entry), kept(run), f"python -m ftcore resume {run.id}{_runs_dir(e)}")
+
+
+def _follow(run: RunDirectory, job: Job, attempt: Path, screen: Screen) -> None:
+    """Show progress until the job is over. Ctrl-C asks it to stop; a second one ends it at once."""
+    interrupts = 0
+
+    def interrupted(_number: int, _frame: FrameType | None) -> None:
+        nonlocal interrupts
+        interrupts += 1
+
+    before = {number: signal.signal(number, interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
+    acted = 0
+    try:
+        with screen.progress(run) as show:
+            while job.alive():
+                if interrupts > acted:
+                    acted = interrupts
+                    _stop(job, attempt, screen, at_once=acted > 1)
+                show()
+                time.sleep(POLL_SECONDS)
+            show()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop(job: Job, attempt: Path, screen: Screen, *, at_once: bool) -> None:
+    write_json(attempt / STOP_FILE, {"state": "cancelled", "reason": "stopped by the user"})
+    if at_once:
+        job.kill()
+    else:
+        screen.say("stopping: the step under way is finished and saved (Ctrl-C again ends it at once)")
+        job.stop()
+
+
+def _what_failed(entry: record.Record) -> str:
+    error = entry["error"]
+    attempt = entry["attempts"][-1]
+    if error is None:
+        return f"run {entry['id']} is {entry['state']}: {attempt['reason']}"
+    where = f"stage {error['stage']}, rank {error['rank']}, node {error['node']}"
+    return f"{error['type']}: {error['message']} ({where})"
+
+
+def kept(run: RunDirectory) -> str:
+    """What a stopped or failed run has on disk."""
+    checkpoints = sorted(path.name for path in run.checkpoints.glob("step_*"))
+    parts = [str(run.path)]
+    if checkpoints:
+        parts.append(f"checkpoint {checkpoints[-1]}")
+    return ", ".join(parts)
+
+
+def _runs_dir(e: Experiment) -> str:
+    return "" if e.runs_dir == "runs" else f" --runs-dir {e.runs_dir}"

@@ -1,0 +1,62 @@
+"""From the command line to a command, and from its end to an exit code.
+
+0: done. 1: the work failed. 2: the request was wrong.
+"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from ftcore.cli import arguments
+from ftcore.cli.commands import COMMANDS, DEFAULT
+from ftcore.config.errors import RequestError, WorkError
+
+DONE, FAILED, WRONG = 0, 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; never lets a traceback of a user's mistake out."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    name, words = _command(words)
+    try:
+        module = importlib.import_module(COMMANDS[name].module)
+        flags = arguments.parse(name, words)
+        if flags.help:
+            from ftcore.cli import help as help_pages
+
+            return help_pages.show(name if name != DEFAULT or _named(argv, name) else None)
+        return module.main(flags)
+    except RequestError as error:
+        _complain("\n".join(f"  {problem}" for problem in error.problems), "the request is wrong", name)
+        return WRONG
+    except WorkError as error:
+        kept = f"\n  kept: {error.kept}" if error.kept else ""
+        goes_on = f"\n  goes on with: {error.goes_on}" if error.goes_on else ""
+        _complain(f"  {error.what}{kept}{goes_on}", "failed", name)
+        return FAILED
+    except KeyboardInterrupt:
+        return FAILED
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough.
+        sys.stderr.close()
+        return DONE
+
+
+def entry() -> None:
+    """The `ftcore` script of an installed wheel."""
+    sys.exit(main())
+
+
+def _command(words: list[str]) -> tuple[str, list[str]]:
+    if words and words[0] in COMMANDS:
+        return words[0], words[1:]
+    return DEFAULT, words
+
+
+def _named(argv: Sequence[str] | None, name: str) -> bool:
+    words = sys.argv[1:] if argv is None else argv
+    return bool(words) and words[0] == name
+
+
+def _complain(text: str, what: str, name: str) -> None:
+    print(f"ftcore {name}: {what}\n{text}", file=sys.stderr)

@@ -1,0 +1,112 @@
+"""Rules across keys: settings that each are valid and together cannot work.
+
+Pure: nothing here looks at the machine or the disk (`ftcore.plan.preflight` does).
+"""
+
+from collections.abc import Callable, Iterator
+
+from ftcore.config.errors import Problem
+from ftcore.config.schema import Experiment
+from ftcore.hardware.capabilities import has_bf16
+
+SEQUENCE_PARALLEL = "parallelism.sequence_parallel"
+ZERO = "parallelism.deepspeed.zero_optimization"
+
+Rule = Callable[[Experiment], Iterator[Problem]]
+
+
+def check(experiment: Experiment) -> list[Problem]:
+    """All contradictions in `experiment`."""
+    return [problem for rule in RULES for problem in rule(experiment)]
+
+
+def world(e: Experiment) -> Iterator[Problem]:
+    ranks = f"{e.nodes} node(s) x {e.hardware.devices_per_node} device(s)"
+    if e.parallelism.strategy == "single" and e.world_size > 1:
+        yield Problem("parallelism", f"single is one process; {ranks} make {e.world_size}", "ddp, zero1, ...")
+    size = e.parallelism.sequence_parallel
+    if e.world_size % size:
+        yield Problem(SEQUENCE_PARALLEL, f"{size} does not divide the world size {e.world_size} ({ranks})")
+    if e.max_length % size:
+        yield Problem("max_length", f"{e.max_length} is not divisible by {SEQUENCE_PARALLEL}={size}")
+    if size > 1 and e.model.attention != "flash_attention_2":
+        yield Problem(
+            SEQUENCE_PARALLEL, "XTuner's sequence parallel runs on flash-attn only",
+            "1, or model.attention=flash_attention_2",
+        )  # fmt: skip
+
+
+def sharding(e: Experiment) -> Iterator[Problem]:
+    block = e.parallelism.deepspeed
+    if (block is not None) != (e.parallelism.strategy == "deepspeed"):
+        wanted = "needs" if block is None else "has no use for"
+        strategy = e.parallelism.strategy
+        yield Problem("parallelism.deepspeed", f"strategy {strategy} {wanted} a DeepSpeed block")
+    if block is None:
+        return
+    zero = block.zero_optimization
+    if zero.offload_optimizer and zero.stage == 0:
+        yield Problem(
+            f"{ZERO}.offload_optimizer", "offload needs ZeRO; stage is 0", "null", "parallelism=zero2_offload",
+        )  # fmt: skip
+    if zero.offload_param and zero.stage != 3:
+        yield Problem(
+            f"{ZERO}.offload_param",
+            f"weights can be offloaded under ZeRO-3 only; stage is {zero.stage}", "null",
+            "parallelism=zero3_offload",
+        )  # fmt: skip
+    if e.hardware.accelerator == "cpu" and zero.stage in (1, 2):
+        yield Problem(
+            "parallelism", f"ZeRO-{zero.stage} does not run over gloo on a CPU", "single, ddp, zero3",
+        )  # fmt: skip
+
+
+def adapter(e: Experiment) -> Iterator[Problem]:
+    quantized = e.lora.quantization is not None
+    if quantized != (e.lora.method == "qlora"):
+        wanted = "needs" if e.lora.method == "qlora" else "has no use for"
+        yield Problem("lora.quantization", f"method {e.lora.method} {wanted} it", nearest="lora=qlora")
+    if e.lora.method == "qlora" and e.hardware.accelerator != "cuda":
+        yield Problem(
+            "lora", f"qlora needs bitsandbytes, which has no build for {e.hardware.accelerator}",
+            "lora, full", "lora=lora",
+        )  # fmt: skip
+    if quantized and e.zero_stage == 3:
+        message = "quantised weights cannot be sharded by ZeRO-3"
+        yield Problem("lora", message, "lora, or parallelism=zero2", "lora=lora")
+
+
+def precision(e: Experiment) -> Iterator[Problem]:
+    kind, arch, dtype = e.hardware.accelerator, e.hardware.arch, e.precision.dtype
+    if dtype == "bf16" and has_bf16(kind, arch) is False:
+        yield Problem("precision", f"{arch} has no bf16, only an emulation", "fp16, fp32", "fp16")
+    if dtype == "fp16" and kind == "cpu":
+        yield Problem("precision", "fp16 training does not run on a CPU", "fp32, bf16", "fp32")
+    if e.model.attention == "flash_attention_2" and (kind == "cpu" or dtype == "fp32"):
+        message = "flash_attention_2 needs an accelerator and 16-bit weights"
+        yield Problem("model.attention", message, "sdpa, eager", "sdpa")
+
+
+def lengths(e: Experiment) -> Iterator[Problem]:
+    if e.max_length > e.model.context_length:
+        yield Problem("max_length", f"{e.max_length} is over model.context_length={e.model.context_length}")
+
+
+def data(e: Experiment) -> Iterator[Problem]:
+    calls = e.data.format == "function_calls"
+    if calls and not e.data.categories:
+        yield Problem("data.categories", "format function_calls needs at least one BFCL category")
+    if not calls and e.data.path is None:
+        yield Problem("data.path", f"format {e.data.format} needs a file or a folder")
+    if calls and e.evaluation.kind == "function_calls":
+        held_out = {*e.evaluation.categories, *e.evaluation.refusal_categories}
+        for name in sorted(held_out.intersection(e.data.categories)):
+            yield Problem("data.categories", f"{name} is held out by evaluation and cannot be trained on")
+
+
+def samples(e: Experiment) -> Iterator[Problem]:
+    if e.chat_samples.every and not e.chat_samples.inputs:
+        yield Problem("chat_samples.inputs", "chat_samples.every is set, but there is nothing to ask")
+
+
+RULES: tuple[Rule, ...] = (world, sharding, adapter, precision, lengths, data, samples)

@@ -1,0 +1,59 @@
+"""What is wrong with a request, told so that a person can put it right."""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a request."""
+
+    key: str
+    """Full dotted key (`optim.betas`), group, or flag as the user types it."""
+
+    message: str
+    allowed: str = ""
+    nearest: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.key}: {self.message}"
+        if self.allowed:
+            text += f"; allowed: {self.allowed}"
+        if self.nearest:
+            text += f"; did you mean {self.nearest}?"
+        return text
+
+
+class RequestError(Exception):
+    """The request is wrong; `problems` holds all that was found. The command line exits 2."""
+
+    def __init__(self, problems: Iterable[Problem]):
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class WorkError(Exception):
+    """The request was right and the work failed. The command line exits 1."""
+
+    def __init__(self, what: str, kept: str = "", goes_on: str = ""):
+        self.what, self.kept, self.goes_on = what, kept, goes_on
+        super().__init__(what)
+
+
+def nearest(word: str, candidates: Iterable[str]) -> str:
+    """The candidate most like `word`, or nothing where none is close.
+
+    A candidate whose last part is `word` itself wins: `micro_batch_size` finds `data.micro_batch_size`.
+    """
+    names = list(candidates)
+    last = word.rpartition(".")[2]
+    same_leaf = [name for name in names if name.rpartition(".")[2] == last]
+    if same_leaf and word not in names:
+        return same_leaf[0]
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if close:
+        return close[0]
+    by_leaf = {name.rpartition(".")[2]: name for name in reversed(names)}
+    close = difflib.get_close_matches(last, by_leaf, n=1, cutoff=0.7)
+    return by_leaf[close[0]] if close else ""

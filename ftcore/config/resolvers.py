@@ -1,0 +1,29 @@
+"""The OmegaConf resolvers that `conf/` uses; each a pure function of its arguments and this machine."""
+
+from omegaconf import OmegaConf
+
+from ftcore.hardware.capabilities import default_dtype
+from ftcore.hardware.detect import this_machine
+
+
+def detected(what: str, fallback: object = None) -> object:
+    """`accelerator`, or `cuda.card`, `dcu.devices` and the like; `fallback` where there is no such device."""
+    machine = this_machine()
+    if what == "accelerator":
+        return machine.accelerator
+    accelerator, _, field = what.partition(".")
+    devices = machine.devices(accelerator)
+    if not devices:
+        return fallback
+    return len(devices) if field == "devices" else getattr(devices[0], field)
+
+
+def strategy(nodes: int, devices_per_node: int) -> str:
+    """One process, or a replica a rank."""
+    return "single" if nodes * devices_per_node == 1 else "ddp"
+
+
+def register() -> None:
+    """Make `${ftcore.detected:...}`, `${ftcore.dtype:...}` and `${ftcore.strategy:...}` known."""
+    for name, function in (("detected", detected), ("dtype", default_dtype), ("strategy", strategy)):
+        OmegaConf.register_new_resolver(f"ftcore.{name}", function, replace=True)

@@ -1,0 +1,28 @@
+"""What every section of the schema shares."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, Strict
+
+COSMETIC = {"cosmetic": True}
+"""`json_schema_extra` of fields that cannot change the numbers a run produces; left out of `config_hash`."""
+
+
+class Section(BaseModel):
+    """A part of the Experiment: immutable, no unknown keys, no silent conversion of types.
+
+    Sections hold no default values: those stand in `conf/`, and only there, so that a default
+    cannot differ between the configuration that people read and the code.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+
+Texts = Annotated[tuple[str, ...], Strict(False)]
+"""A YAML list of strings (pydantic's strict mode would insist on a Python tuple)."""
+
+Positive = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Environment = dict[str, str]

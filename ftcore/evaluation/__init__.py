@@ -1,0 +1,1 @@
+"""Measures of what training changed: the same cases, before and after."""

@@ -1,0 +1,1 @@
+"""What accelerators there are and what they can do, found out without torch."""

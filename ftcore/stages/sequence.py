@@ -1,0 +1,60 @@
+"""Which stages a run has, which of them are still to be done, and who does them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ftcore.runs import record
+from ftcore.stages import evaluate, export, merge, prepare, train
+from ftcore.stages.context import Context, Detail
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A step of a run."""
+
+    name: str
+
+    pending: Callable[[Context], bool]
+    """Whether it is asked for and its result is not on disk yet."""
+
+    work: Callable[[Context], Detail]
+    """Does it; returns the figures that the record keeps."""
+
+    into_record: Callable[[record.Record, Detail], None]
+    """Puts those figures where readers of the record look for them."""
+
+    on_every_rank: bool = False
+
+
+STAGES = (
+    Stage("prepare", prepare.pending, prepare.work, prepare.into_record),
+    Stage("train", train.pending, train.work, train.into_record, on_every_rank=True),
+    Stage("export", export.pending, export.work, export.into_record),
+    Stage("merge", merge.pending, merge.work, merge.into_record),
+    Stage("evaluate", evaluate.pending, evaluate.work, evaluate.into_record),
+)
+
+
+def run_stages(context: Context) -> None:
+    """Do what is still to be done, in order.
+
+    Ranks other than 0 take part in training and are then done: no card waits in a collective while one
+    process tokenises or merges.
+    """
+    for stage in STAGES:
+        if not stage.pending(context):
+            continue
+        context.stop.check()
+        if context.rank.main:
+            _as_main(stage, context)
+        elif stage.on_every_rank:
+            stage.work(context)
+
+
+def _as_main(stage: Stage, context: Context) -> None:
+    context.progress.begin(stage.name)
+    record.begin_stage(context.run, stage.name)
+    detail = stage.work(context)
+    record.end_stage(
+        context.run, stage.name, detail, merge=lambda entry: stage.into_record(entry, detail)
+    )

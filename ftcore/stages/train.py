@@ -1,0 +1,64 @@
+"""Stage train: every rank."""
+
+from pathlib import Path
+from typing import Any
+
+from ftcore.config.xtuner.build import backend
+from ftcore.runs import metrics
+from ftcore.runs.files import write_json
+from ftcore.runs.record import Record
+from ftcore.stages import prepare
+from ftcore.stages.context import Context, Detail, Stopped
+
+
+def pending(context: Context) -> bool:
+    return not context.run.trained.exists()
+
+
+def work(context: Context) -> Detail:
+    """Train to the end; raises Stopped, with a checkpoint saved, where the job was asked to end."""
+    data = prepare.wait(context)
+    from ftcore import compat
+
+    compat.apply()
+    from ftcore.training.distributed import join, leave
+    from ftcore.training.engine import Callbacks, train
+
+    e, rank = context.experiment, context.rank
+    join(rank, context.attempt, backend(e), context.stop.check)
+
+    def progress(step: int, total: int, entry: dict[str, Any]) -> None:
+        shown = {name: entry[name] for name in ("loss", "lr", "tokens_per_second")}
+        context.progress.update(step, total, "steps", **shown)
+
+    callbacks = Callbacks(lambda: bool(context.stop), progress, print)
+    try:
+        outcome = train(e, context.run, Path(data["data"]), rank, context.attempt, callbacks)
+    finally:
+        leave()
+    if not outcome.finished:
+        raise Stopped(context.stop.received or "another rank's request")
+    if not rank.main:
+        return {}
+    results = summary(metrics.read(context.run.metrics))
+    write_json(context.run.trained, results)
+    return results
+
+
+def summary(lines: list[dict[str, Any]]) -> Detail:
+    """The figures of a whole training, from its metrics."""
+    seconds = sum(line["step_seconds"] for line in lines)
+    tokens = sum(line["tokens"] for line in lines)
+    return {
+        "steps": lines[-1]["step"],
+        "first_loss": lines[0]["loss"],
+        "final_loss": lines[-1]["loss"],
+        "tokens": tokens,
+        "training_seconds": round(seconds, 3),
+        "tokens_per_second": round(tokens / seconds, 2) if seconds else None,
+        "peak_memory_gib": max(line["memory_gib"] for line in lines),
+    }
+
+
+def into_record(record: Record, detail: Detail) -> None:
+    record["results"].update(detail)

@@ -1,0 +1,1 @@
+"""Stage train: XTuner's model in mmengine's runner, one process a rank."""

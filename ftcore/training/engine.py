@@ -1,0 +1,182 @@
+"""Experiment + prepared data -> a trained state on disk, through mmengine's runner."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import ConfigDict
+from mmengine.runner import FlexibleRunner
+
+from ftcore.config.schema import Experiment
+from ftcore.config.xtuner import build, deepspeed_config
+from ftcore.data.dataset import EpochSampler, PackedDataset, collate
+from ftcore.plan.batch import Duration, batch, duration
+from ftcore.runs import metrics
+from ftcore.runs.directory import RunDirectory
+from ftcore.stages.context import Rank
+from ftcore.training import checkpoint, hooks, loop, model, schedule
+
+REPLACED_HOOKS = ("checkpoint", "sampler_seed", "timer")
+"""Default hooks whose work is done by ftcore's own."""
+
+TOKENIZER_HOOKS = ("xtuner.engine.hooks.EvaluateChatHook",)
+"""Custom hooks of the XTuner configuration that stay; the others describe stock data or stock timing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Callbacks:
+    """How training talks to the worker around it."""
+
+    stopping: Callable[[], bool]
+    """Whether this rank was asked to stop."""
+
+    progress: Callable[[int, int, dict[str, Any]], None]
+    """Called by rank 0 after each step with the step, the steps in all, and the step's metrics."""
+
+    warn: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How training ended."""
+
+    finished: bool
+    """False where it was stopped; a checkpoint was saved."""
+
+    steps: int
+    total_steps: int
+
+
+def train(e: Experiment, run: RunDirectory, data: Path, rank: Rank, logs: Path, callbacks: Callbacks) -> Outcome:
+    """Train, or go on training, on this rank; collective. Checkpoints and metrics go into `run`."""
+    dataset = PackedDataset(data)
+    length = duration(e, len(dataset))
+    start, warnings = checkpoint.newest(run.checkpoints)
+    if rank.main:
+        for warning in warnings:
+            callbacks.warn(warning)
+        metrics.truncate(run.metrics, start.step if start else 0)
+    if start is not None and start.step >= length.steps:
+        return Outcome(True, start.step, length.steps)
+    runner = _runner(e, run, dataset, length, rank, logs, callbacks, start)
+    runner.train()
+    steps = runner.train_loop.iter // batch(e).accumulation
+    return Outcome(steps >= length.steps, steps, length.steps)
+
+
+def _runner(
+    e: Experiment,
+    run: RunDirectory,
+    dataset: PackedDataset,
+    length: Duration,
+    rank: Rank,
+    logs: Path,
+    callbacks: Callbacks,
+    start: checkpoint.Checkpoint | None,
+) -> FlexibleRunner:
+    """The runner of the experiment's XTuner configuration, with ftcore's parts in place of the stock ones."""
+    stock = build(e)
+    default_hooks = stock["default_hooks"] | dict.fromkeys(REPLACED_HOOKS)
+    custom_hooks = [hook for hook in stock["custom_hooks"] if hook["type"] in TOKENIZER_HOOKS]
+    custom_hooks += _own_hooks(e, run, length, callbacks, start)
+    strategy = _strategy(e)
+    optim_wrapper = stock["optim_wrapper"]
+    if e.parallelism.strategy == "deepspeed":
+        optim_wrapper = {"type": "DeepSpeedOptimWrapper", "optimizer": optim_wrapper["optimizer"]}
+    return FlexibleRunner(
+        model=ConfigDict({**stock["model"], "type": model.Finetune}),
+        work_dir=str(logs / "mmengine"),
+        experiment_name=f"{run.name}-{run.id}-{logs.name}",
+        train_dataloader=_loader(e, dataset, rank),
+        optim_wrapper=ConfigDict(optim_wrapper),
+        param_scheduler=[
+            {
+                "type": schedule.StepSchedule,
+                "optim": e.optim,
+                "total": length.steps,
+                "accumulation": batch(e).accumulation,
+                "by_epoch": False,
+            }
+        ],
+        train_cfg={"type": loop.TrainLoop, "max_iters": length.iterations},
+        strategy=strategy,
+        default_hooks=default_hooks,
+        custom_hooks=custom_hooks,
+        launcher="none" if e.parallelism.strategy == "single" else "pytorch",
+        env_cfg=stock["env_cfg"],
+        log_processor=stock["log_processor"],
+        log_level=e.logging.level,
+        randomness=stock["randomness"],
+    )
+
+
+def _own_hooks(
+    e: Experiment,
+    run: RunDirectory,
+    length: Duration,
+    callbacks: Callbacks,
+    start: checkpoint.Checkpoint | None,
+) -> list[dict[str, Any]]:
+    accumulation = batch(e).accumulation
+    own: list[dict[str, Any]] = [
+        {
+            "type": hooks.MetricsHook,
+            "path": run.metrics,
+            "accumulation": accumulation,
+            "iterations_per_epoch": length.iterations_per_epoch,
+            "stopping": callbacks.stopping,
+            "progress": lambda step, entry: callbacks.progress(step, length.steps, entry),
+        },
+        {
+            "type": hooks.CheckpointHook,
+            "folder": run.checkpoints,
+            "accumulation": accumulation,
+            "every": e.checkpoint.every,
+            "keep": e.checkpoint.keep,
+        },
+    ]
+    if start is not None:
+        own.append({"type": hooks.ResumeHook, "resume_from": start})
+    return own
+
+
+def _strategy(e: Experiment) -> dict[str, Any]:
+    if e.parallelism.strategy == "single":
+        return {"type": "SingleDeviceStrategy"}
+    if e.parallelism.strategy == "ddp":
+        wrapper: dict[str, Any] = {"type": "MMDistributedDataParallel", "broadcast_buffers": False}
+        if e.hardware.accelerator == "cpu":
+            wrapper["device_ids"] = None  # mmengine would name a GPU
+        return {"type": "DDPStrategy", "model_wrapper": wrapper}
+    return {
+        "type": "xtuner.engine.DeepSpeedStrategy",
+        "config": deepspeed_config(e),
+        "gradient_accumulation_steps": batch(e).accumulation,
+        "train_micro_batch_size_per_gpu": e.data.micro_batch_size,
+        "gradient_clipping": e.optim.max_grad_norm,
+        "exclude_frozen_parameters": True,
+        "sequence_parallel_size": e.parallelism.sequence_parallel,
+    }
+
+
+def _loader(e: Experiment, dataset: PackedDataset, rank: Rank) -> torch.utils.data.DataLoader:
+    group = rank.rank // e.parallelism.sequence_parallel
+    sampler = EpochSampler(len(dataset), group, e.data_parallel_size, e.seed, e.data.shuffle)
+    flatten = e.model.attention == "flash_attention_2"
+    return torch.utils.data.DataLoader(
+        dataset,
+        batch_size=e.data.micro_batch_size,
+        sampler=sampler,
+        num_workers=e.data.num_workers,
+        collate_fn=functools.partial(_batch, flatten=flatten),
+    )
+
+
+def _batch(samples: list[dict[str, torch.Tensor]], flatten: bool) -> dict[str, Any]:
+    """A batch for the model, and beside it the number of its tokens that are no padding."""
+    # Padding is never looked at (its labels are -100 and causal attention hides it): any id will do.
+    tokens = sum(len(sample["input_ids"]) for sample in samples)
+    return {**collate(samples, pad_token_id=0, flatten=flatten), "tokens": tokens}

@@ -1,0 +1,66 @@
+"""The training loop: iterations, their true times, and a clean way to stop."""
+
+import time
+from dataclasses import dataclass
+
+import torch
+from mmengine.runner import IterBasedTrainLoop
+
+from ftcore.data.sampler import EpochSampler
+
+
+@dataclass(slots=True)
+class Iteration:
+    """What the last iteration took: seconds without hooks, and the rank's own tokens."""
+
+    data_seconds: float = 0.0
+    seconds: float = 0.0
+    tokens: int = 0
+    labelled: int = 0
+
+
+class TrainLoop(IterBasedTrainLoop):
+    """mmengine's iteration loop, timed between the hooks instead of across them.
+
+    mmengine books what hooks take (checkpoints, chat samples) as the next iteration's data time; and on
+    resume it draws every batch up to the old position, where here the sampler starts there.
+    """
+
+    last: Iteration
+
+    def run(self) -> torch.nn.Module:
+        """Train from the current iteration to the last one, or until `stop_training` is set."""
+        sampler = self.dataloader.sampler
+        assert isinstance(sampler, EpochSampler)
+        sampler.start = self._iter * self.dataloader.batch_size
+        batches = iter(self.dataloader)
+        self.runner.call_hook("before_train")
+        self.runner.call_hook("before_train_epoch")
+        while self._iter < self._max_iters and not self.stop_training:
+            self.runner.model.train()
+            begin = time.perf_counter()
+            batch = next(batches)
+            tokens = batch.pop("tokens")
+            self.last = Iteration(time.perf_counter() - begin, 0.0, tokens, labelled_tokens(batch))
+            self.run_iter(batch)
+        self.runner.call_hook("after_train_epoch")
+        self.runner.call_hook("after_train")
+        return self.runner.model
+
+    def run_iter(self, data_batch: dict) -> None:
+        """One forward and backward pass, and an optimiser step where the accumulation is full."""
+        self.runner.call_hook("before_train_iter", batch_idx=self._iter, data_batch=data_batch)
+        begin = time.perf_counter()
+        outputs = self.runner.model.train_step(data_batch, optim_wrapper=self.runner.optim_wrapper)
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        self.last.seconds = time.perf_counter() - begin
+        self.runner.call_hook(
+            "after_train_iter", batch_idx=self._iter, data_batch=data_batch, outputs=outputs
+        )
+        self._iter += 1
+
+
+def labelled_tokens(batch: dict) -> int:
+    """Tokens of `batch` that the loss is taken over."""
+    return int((batch["data"]["labels"] != -100).sum())

@@ -1,0 +1,122 @@
+"""The process on one rank, started with nothing but a run directory.
+
+Importable without torch: the launcher pickles `Worker` by reference on a login node.
+"""
+
+import os
+import traceback
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ftcore.config.compose import load
+from ftcore.config.schema import Experiment
+from ftcore.report.write import write_report
+from ftcore.runs import record
+from ftcore.runs.directory import RunDirectory
+from ftcore.runs.files import read_json, write_json
+from ftcore.runs.progress import Progress
+from ftcore.stages.context import Context, Rank, Stopped, StopRequest
+
+STOP_FILE = "stop.json"
+"""Left in an attempt's folder by whoever asks it to stop: the state to end in, and why."""
+
+FAILURE_FILE = "failure.rank{rank}.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What a launcher calls on every rank."""
+
+    folder: str
+    """Working directory of the launching shell; relative paths start there."""
+
+    run_path: str
+    attempt: int
+
+    def __call__(self) -> None:
+        os.chdir(self.folder)
+        run = RunDirectory(Path(self.run_path))
+        experiment = load(run.config)
+        prepare_environment(experiment)
+        work(experiment, run, self.attempt)
+
+
+def prepare_environment(experiment: Experiment) -> None:
+    """The experiment's environment, before anything reads it: torch looks at it when it is imported."""
+    os.environ.update(experiment.cluster.env | experiment.hardware.env)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if experiment.hardware.accelerator == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        os.environ["DS_ACCELERATOR"] = "cpu"
+        threads = max(1, len(os.sched_getaffinity(0)) // experiment.hardware.devices_per_node)
+        os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    elif experiment.hardware.accelerator == "dcu":
+        # HIP reads both and takes their intersection.
+        visible = os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+        if visible:
+            os.environ.setdefault("HIP_VISIBLE_DEVICES", visible)
+
+
+def work(experiment: Experiment, run: RunDirectory, attempt: int) -> None:
+    """All stages on this rank; raises what went wrong after writing it down."""
+    stop = StopRequest()
+    stop.install()
+    folder = run.attempt(attempt)
+    from ftcore.stages.sequence import run_stages
+
+    rank = _this_rank()
+    context = Context(experiment, run, folder, rank, stop, Progress(run.progress, active=rank.main))
+    if rank.main:
+        _mark_running(run, rank.nodes)
+    try:
+        run_stages(context)
+    except Stopped as stopped:
+        if rank.main:
+            asked = read_json(folder / STOP_FILE) or {"state": "preempted", "reason": f"signal {stopped}"}
+            record.end_attempt(run, asked["state"], asked["reason"])
+    except BaseException as error:
+        failure = describe_failure(error, context)
+        write_json(folder / FAILURE_FILE.format(rank=rank.rank), failure)
+        if rank.main:
+            record.end_attempt(run, "failed", failure["message"], failure)
+        raise
+    else:
+        if rank.main:
+            record.end_attempt(run, "completed", "all stages done")
+    finally:
+        if rank.main:
+            write_report(run)
+
+
+def describe_failure(error: BaseException, context: Context) -> dict[str, Any]:
+    """What the record and `status` show of an error."""
+    return {
+        "stage": context.progress.stage,
+        "rank": context.rank.rank,
+        "node": os.uname().nodename,
+        "type": type(error).__name__,
+        "message": str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__,
+        "traceback": "".join(traceback.format_exception(error)),
+        "time": datetime.now().astimezone().isoformat(),
+    }
+
+
+def _this_rank() -> Rank:
+    import submitit
+
+    env = submitit.JobEnvironment()
+    return Rank(env.global_rank, env.local_rank, env.num_tasks, env.num_nodes)
+
+
+def _mark_running(run: RunDirectory, nodes: int) -> None:
+    import submitit
+
+    names = list(submitit.JobEnvironment().hostnames) if nodes > 1 else [os.uname().nodename]
+
+    def change(entry: record.Record) -> None:
+        entry["state"] = "running"
+        entry["attempts"][-1].update(state="running", nodes=names)
+
+    record.update(run, change)

@@ -1,0 +1,45 @@
+"""What every launcher takes and gives."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """One job: `function()` on every one of `nodes` x `tasks_per_node` ranks."""
+
+    function: Callable[[], None]
+    """Pickled by reference; holds nothing but where the run directory is."""
+
+    name: str
+    nodes: int
+    tasks_per_node: int
+    log_dir: Path
+    """Gets `rank<N>.out` and `rank<N>.err`."""
+
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Environment of every rank, on top of the launching shell's."""
+
+
+class Job(Protocol):
+    """A job that was handed over."""
+
+    id: str
+
+    def alive(self) -> bool:
+        """Whether any of its processes may still run."""
+
+    def stop(self) -> None:
+        """Ask it to save what it has and end (SIGTERM on every rank)."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+
+class Launcher(Protocol):
+    """Gets a job its processes."""
+
+    def submit(self, spec: JobSpec) -> Job:
+        """Start or queue `spec`; returns at once."""

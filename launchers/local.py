@@ -1,0 +1,100 @@
+"""Ranks as processes of this machine, through submitit's local executor.
+
+Two things differ from submitit's own controller: a rank that fails ends the others (they would wait for it
+in a collective for half an hour), and the job has a session of its own, so that Ctrl-C reaches the command
+that follows it and not the ranks, and closing the terminal ends nothing.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import submitit
+from submitit.local.local import LocalExecutor, LocalJob
+
+from launchers.base import Job, JobSpec
+
+CONTROLLER = "launchers.local_controller"
+
+
+@dataclass(slots=True)
+class LocalProcess:
+    """A running local job; `id` is the process id of its controller, the leader of its own session."""
+
+    id: str
+    process: subprocess.Popen[bytes]
+
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def stop(self) -> None:
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.alive():
+            self.process.send_signal(number)
+
+
+class _Executor(LocalExecutor):
+    """submitit's local executor with our controller in place of its own."""
+
+    def __init__(self, folder: Path, spec: JobSpec):
+        super().__init__(folder)
+        self._spec = spec
+
+    def _submit_command(self, command: str) -> LocalJob[None]:
+        spec = self._spec
+        env = {
+            **os.environ,
+            **spec.env,
+            "SUBMITIT_EXECUTOR": "local",
+            "SUBMITIT_LOCAL_NTASKS": str(spec.tasks_per_node),
+            "SUBMITIT_LOCAL_NODEID": "0",
+            "SUBMITIT_LOCAL_JOB_NUM_NODES": "1",
+        }
+        with (spec.log_dir / "launcher.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", CONTROLLER, str(spec.log_dir), command],
+                env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        return LocalJob(
+            folder=self.folder, job_id=str(process.pid), process=process, tasks=list(range(spec.tasks_per_node))
+        )
+
+
+class LocalLauncher:
+    """One node: this one."""
+
+    def submit(self, spec: JobSpec) -> Job:
+        if spec.nodes != 1:
+            raise ValueError(f"the local launcher has one node, not {spec.nodes}")
+        spec.log_dir.mkdir(parents=True, exist_ok=True)
+        executor = _Executor(spec.log_dir / "submitit", spec)
+        job: submitit.Job[None] = executor.submit(spec.function)
+        assert isinstance(job, LocalJob) and job._process is not None
+        return LocalProcess(job.job_id, job._process)
+
+
+def is_alive(job_id: str | None, run_dir: Path) -> bool:
+    """Whether the controller `job_id` of a run in `run_dir` runs on this machine, from any shell.
+
+    Process ids are given out again: the command line must name the run too.
+    """
+    if job_id is None or not job_id.isdigit():
+        return False
+    try:
+        words = psutil.Process(int(job_id)).cmdline()
+    except psutil.NoSuchProcess:
+        return False
+    return CONTROLLER in words and any(run_dir.name in word for word in words)

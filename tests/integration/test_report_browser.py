@@ -1,0 +1,244 @@
+"""The run report in a real browser: both colour schemes, a desk's width and a phone's, nothing fetched."""
+
+import math
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ftcore.report import render
+
+pytestmark = pytest.mark.browser
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WIDTHS = (390, 1280)
+SCHEMES = ("light", "dark")
+
+# Every element with text of its own: its colour against the nearest painted background behind it.
+CONTRASTS = """() => {
+  const parse = c => { const n = c.match(/[\\d.]+/g).map(Number); return n.length === 3 ? [...n, 1] : n };
+  const light = c => c.slice(0, 3).map(v => v / 255)
+    .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = e => { for (; e; e = e.parentElement) {
+    const c = parse(getComputedStyle(e).backgroundColor); if (c[3] > 0) return c }
+    return [255, 255, 255, 1] };
+  const own = e => [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
+  return [...document.body.querySelectorAll('*')].filter(own).map(e => {
+    const style = getComputedStyle(e), chart = e.namespaceURI.endsWith('svg');
+    const [a, b] = [light(parse(chart ? style.fill : style.color)), light(behind(e))].sort((x, y) => y - x);
+    return {text: e.textContent.trim().slice(0, 40), chart, ratio: (a + 0.05) / (b + 0.05)};
+  });
+}"""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A page that has been opened, what it wrote to its console, and what else it asked for."""
+
+    page: object
+    console: list
+    requests: list
+
+
+def sample():
+    """A run with everything in it: Chinese text, long words, a resumed step, a lost case."""
+    moment = "2026-01-02T03:04:05+00:00"
+    share = {"count": 20, "total": 32, "share": 0.625, "low": 0.45, "high": 0.77}
+    measures = dict.fromkeys(("well_formed", "right_tool", "right_arguments", "refused"), share)
+    good = {"well_formed": True, "right_tool": True, "right_arguments": True, "refused": False}
+    bad = dict.fromkeys(good, False)
+    case = {
+        "category": "simple",
+        "prompt": "上海明天的天气怎么样？请用摄氏度。",
+        "expected": [{"name": "get_weather", "arguments": {"city": "上海", "unit": "celsius"}}],
+        "base": "无法访问实时天气数据。" * 30,
+        "tuned": "x" * 400,
+    }
+    record = {
+        "id": "20260102-030405-7f3a",
+        "name": "工具调用-with-a-rather-long-name-that-has-nowhere-to-break-in-it-at-all",
+        "created": moment,
+        "state": "failed",
+        "seed": 7,
+        "command": "python -m ftcore experiment=quickstart " + "lr=2e-4 " * 20,
+        "overrides": ["lr=2e-4", "name=" + "n" * 90],
+        "hardware": {"accelerator": "cpu", "memory_gib": 16, "hostname": "node1"},
+        "data": {"source": "hub/" + "d" * 80, "rows": 1000, "sha256": "ab" * 32},
+        "model": {"path": "models/small", "sha256": "cd" * 32},
+        "environment": {"python": "3.11.7", "packages": {"torch": "2.11.0", "transformers": "5.17.0"}},
+        "attempts": [
+            {"number": 1, "started": moment, "ended": moment, "state": "preempted", "nodes": ["node1"] * 12},
+        ],
+        "stages": [
+            {
+                "name": "prepare",
+                "state": "completed",
+                "started": moment,
+                "seconds": 12.0,
+                "detail": "缓存命中",
+            },
+            {"name": "train", "state": "failed", "started": moment, "seconds": 340.0, "detail": "step 64"},
+        ],
+        "results": {"final_loss": 0.4, "first_loss": 1.6, "tokens": 123456, "tokens_per_second": 950.0},
+        "artifacts": [{"path": "adapter/" + "a" * 100, "sha256": "ef" * 32, "bytes": 1 << 20}],
+        "error": {
+            "stage": "train",
+            "rank": 0,
+            "type": "RuntimeError",
+            "message": "m" * 200,
+            "traceback": "t\n" * 60,
+        },
+    }
+    metrics = [
+        {
+            "step": step,
+            "loss": math.nan if step == 40 else 2 / step + 0.1,
+            "lr": 2e-4 * step / 64,
+            "tokens_per_second": 900 + step % 7,
+            "grad_norm": 1 / step,
+        }
+        for step in range(1, 65)
+    ]
+    evaluation = {
+        "dataset": "留出集",
+        "base": measures,
+        "tuned": measures,
+        "cases": [
+            case | {"id": "c" * 60, "base_score": bad, "tuned_score": good},
+            case | {"id": "simple_2", "base_score": good, "tuned_score": bad},
+        ],
+        "settings": {"max_new_tokens": 64},
+    }
+    return render(record, metrics, evaluation, "name: 工具调用\nlong: " + "y" * 300 + "\n")
+
+
+def chromium():
+    """The installed Chromium. Without one the tests are skipped, but never in CI, which must look."""
+    found = shutil.which("chromium") or "/usr/bin/chromium"
+    if Path(found).exists():
+        return found
+    message = "no chromium here: apt-get install chromium fonts-noto-cjk"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    executable = chromium()
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    file = tmp_path_factory.mktemp("report") / "report.html"
+    file.write_text(sample(), encoding="utf-8")
+    return file.as_uri()
+
+
+@pytest.fixture(
+    params=[(scheme, width) for scheme in SCHEMES for width in WIDTHS], ids=lambda p: f"{p[0]}-{p[1]}"
+)
+def shown(request, browser, address):
+    scheme, width = request.param
+    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
+    page = context.new_page()
+    console, requests = [], []
+    page.on("console", lambda message: console.append(message.text))
+    page.on("pageerror", lambda error: console.append(str(error)))
+    page.on("request", lambda asked: requests.append(asked.url))
+    page.goto(address)
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    yield Shown(page, console, requests)
+    context.close()
+
+
+def test_opens_quietly_and_fetches_nothing(shown, address):
+    """No message on the console, and no request but for the file itself."""
+    assert shown.console == []
+    assert [url for url in shown.requests if not url.startswith("data:")] == [address]
+
+
+def test_does_not_scroll_sideways(shown):
+    """Long names, hashes, replies and tracebacks wrap, with every fold opened."""
+    widths = shown.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert widths[0] <= widths[1]
+
+
+def test_every_text_can_be_read(shown):
+    """Contrast of at least 4.5 to 1 for all text of the page and of its charts."""
+    found = shown.page.evaluate(CONTRASTS)
+    assert sum(one["chart"] for one in found) > 40
+    assert [one for one in found if one["ratio"] < 4.5] == []
+
+
+def test_charts_are_there_to_be_seen(shown):
+    """Five charts with real size, and with text that stays legible on a phone."""
+    charts = shown.page.locator("svg.chart")
+    assert charts.count() == 5
+    for index in range(charts.count()):
+        box = charts.nth(index).bounding_box()
+        assert box["width"] > 250 and box["height"] > 100
+    texts = "[...document.querySelectorAll('svg text')].map(t => t.getBoundingClientRect().height)"
+    heights = shown.page.evaluate(texts)
+    assert min(heights) >= 10
+
+
+def test_labels_of_a_chart_do_not_run_into_each_other(shown):
+    """The text of one chart never overlaps another text of it, also where a phone enlarges it."""
+    overlaps = shown.page.evaluate(
+        """() => [...document.querySelectorAll('svg.chart')].flatMap(svg => {
+          const texts = [...svg.querySelectorAll('text')];
+          const boxes = texts.map(t => [t.textContent, t.getBoundingClientRect()]);
+          return boxes.flatMap(([a, p], i) => boxes.slice(i + 1).filter(([b, q]) =>
+            Math.min(p.right, q.right) - Math.max(p.left, q.left) > 1 &&
+            Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top) > 4).map(([b]) => [a, b]));
+        })"""
+    )
+    assert overlaps == []
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_follows_the_colour_scheme(browser, address, scheme):
+    """Dark means a dark page with light text, and light the reverse; the charts' lines change with it."""
+    context = browser.new_context(color_scheme=scheme)
+    page = context.new_page()
+    page.goto(address)
+    background, text = page.evaluate(
+        """() => { const style = getComputedStyle(document.body);
+        return [style.backgroundColor, style.color].map(c => c.match(/[\\d.]+/g).slice(0, 3).map(Number)) }"""
+    )
+    dark, light = (background, text) if scheme == "dark" else (text, background)
+    context.close()
+    assert max(dark) < 60
+    assert min(light) > 200
+
+
+def test_print_shows_what_is_folded(browser, address):
+    """On paper nothing can be opened, so the folds are open there, in the light scheme."""
+    context = browser.new_context(color_scheme="dark")
+    page = context.new_page()
+    page.goto(address)
+    page.emulate_media(media="print")
+    fold = page.locator("details pre").first
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    seen = fold.is_visible() and fold.bounding_box()["height"] > 10
+    context.close()
+    assert seen
+    assert background == "rgb(255, 255, 255)"
