@@ -14,8 +14,16 @@ from pathlib import Path
 from typing import Any
 
 CATEGORIES = (
-    "simple_python", "multiple", "parallel", "parallel_multiple", "irrelevance",
-    "live_simple", "live_multiple", "live_parallel", "live_parallel_multiple", "live_irrelevance",
+    "simple_python",
+    "multiple",
+    "parallel",
+    "parallel_multiple",
+    "irrelevance",
+    "live_simple",
+    "live_multiple",
+    "live_parallel",
+    "live_parallel_multiple",
+    "live_irrelevance",
 )
 TRAIN = ("simple_python", "live_simple", "live_irrelevance")
 HELD_OUT = ("multiple",)
@@ -90,19 +98,27 @@ def load_cases(category: str, folder: Path | None = None) -> list[Case]:
     answers = folder / "possible_answer" / f"BFCL_v4_{category}.json"
     irrelevant = category.endswith("irrelevance")
     accepted = {} if irrelevant else _read(answers, _accepted)
-    cases = [Case(case_id, category, question, functions, accepted.pop(case_id, ()))
-             for case_id, (question, functions) in _read(questions, _question).items()]
+    cases = [
+        Case(case_id, category, question, functions, accepted.pop(case_id, ()))
+        for case_id, (question, functions) in _read(questions, _question).items()
+    ]
     unanswered = [case.id for case in cases if not irrelevant and not case.accepted]
-    unknown = [case.id for case in cases
-               if {name for call in case.accepted for name in call} - {f["name"] for f in case.functions}]
+    unknown = [
+        case.id
+        for case in cases
+        if {name for call in case.accepted for name in call} - {f["name"] for f in case.functions}
+    ]
     if unanswered or accepted or unknown:
-        raise BfclError(f"{answers}: questions without an answer: {unanswered}; answers without a question: "
-                        f"{list(accepted)}; answers that call a tool not offered: {unknown}")
+        raise BfclError(
+            f"{answers}: questions without an answer: {unanswered}; answers without a question: "
+            f"{list(accepted)}; answers that call a tool not offered: {unknown}"
+        )
     return cases
 
 
-def training_cases(train: Sequence[str] = TRAIN, held_out: Sequence[str] = HELD_OUT + REFUSAL,
-                   folder: Path | None = None) -> TrainingSet:
+def training_cases(
+    train: Sequence[str] = TRAIN, held_out: Sequence[str] = HELD_OUT + REFUSAL, folder: Path | None = None
+) -> TrainingSet:
     """The cases of `train` less those whose question, in any spelling, is also asked in `held_out`.
 
     Raises BfclError if a category is in both: a score on trained questions measures memory.
@@ -113,8 +129,10 @@ def training_cases(train: Sequence[str] = TRAIN, held_out: Sequence[str] = HELD_
     asked = {normalised(case.question) for category in held_out for case in load_cases(category, folder)}
     cases = [case for category in train for case in load_cases(category, folder)]
     seen = {case.id for case in cases if normalised(case.question) in asked}
-    return TrainingSet(tuple(case for case in cases if case.id not in seen),
-                       tuple(case.id for case in cases if case.id in seen))
+    return TrainingSet(
+        tuple(case for case in cases if case.id not in seen),
+        tuple(case.id for case in cases if case.id in seen),
+    )
 
 
 def normalised(question: str) -> str:
@@ -155,8 +173,11 @@ def accepted_arguments(function: dict[str, Any], accepted: dict[str, list[Any]])
     """The first accepted value of each argument; those that may be left out are, unless required."""
     parameters = function["parameters"]
     required = parameters.get("required", ())
-    return {name: _concrete(_first(values)) for name, values in accepted.items()
-            if name in parameters["properties"] and (name in required or "" not in values)}
+    return {
+        name: _concrete(_first(values))
+        for name, values in accepted.items()
+        if name in parameters["properties"] and (name in required or "" not in values)
+    }
 
 
 def _first(values: list[Any]) -> Any:
@@ -257,17 +278,27 @@ def _require(holds: bool, otherwise: str) -> None:
 
 def _question(row: dict[str, Any]) -> tuple[str, tuple[dict[str, Any], ...]]:
     turns, functions = row.get("question"), row.get("function")
-    _require(isinstance(turns, list) and len(turns) == 1 and isinstance(turns[0], list) and bool(turns[0]),
-             "question is not one turn of messages")
+    _require(
+        isinstance(turns, list) and len(turns) == 1 and isinstance(turns[0], list) and bool(turns[0]),
+        "question is not one turn of messages",
+    )
     for message in turns[0]:
-        _require(isinstance(message, dict) and message.get("role") in ("system", "user", "assistant")
-                 and isinstance(message.get("content"), str), "a message lacks a role or content")
+        _require(
+            isinstance(message, dict)
+            and message.get("role") in ("system", "user", "assistant")
+            and isinstance(message.get("content"), str),
+            "a message lacks a role or content",
+        )
     _require(isinstance(functions, list), "function is not a list")
     for function in functions:
         parameters = function.get("parameters") if isinstance(function, dict) else None
-        _require(isinstance(parameters, dict) and isinstance(parameters.get("properties"), dict)
-                 and isinstance(function.get("name"), str) and isinstance(function.get("description"), str),
-                 "a function lacks a name, description or parameters.properties")
+        _require(
+            isinstance(parameters, dict)
+            and isinstance(parameters.get("properties"), dict)
+            and isinstance(function.get("name"), str)
+            and isinstance(function.get("description"), str),
+            "a function lacks a name, description or parameters.properties",
+        )
     return _folded(turns[0]), tuple(functions)
 
 
@@ -289,10 +320,19 @@ def _accepted(row: dict[str, Any]) -> tuple[dict[str, dict[str, list[Any]]], ...
     for answer in answers:
         _require(isinstance(answer, dict) and len(answer) == 1, "a call is not {name: arguments}")
         for arguments in answer.values():
-            _require(isinstance(arguments, dict) and all(isinstance(v, list) for v in arguments.values()),
-                     "a call's arguments are not {argument: [accepted values]}")
-            dicts = (d for v in arguments.values() for option in v
-                     for d in (option if isinstance(option, list) else [option]) if isinstance(d, dict))
-            _require(all(isinstance(v, list) for d in dicts for v in d.values()),
-                     "an accepted dict is not {key: [accepted values]}")
+            _require(
+                isinstance(arguments, dict) and all(isinstance(v, list) for v in arguments.values()),
+                "a call's arguments are not {argument: [accepted values]}",
+            )
+            dicts = (
+                d
+                for v in arguments.values()
+                for option in v
+                for d in (option if isinstance(option, list) else [option])
+                if isinstance(d, dict)
+            )
+            _require(
+                all(isinstance(v, list) for d in dicts for v in d.values()),
+                "an accepted dict is not {key: [accepted values]}",
+            )
     return tuple(answers)

@@ -135,7 +135,8 @@ def _request(experiment: Experiment) -> _Request:
         "version": DATA_VERSION, "rows": source.deciding(), "template": template, "bos": model.bos,
         "tokenizer": tokenizer,
         "tokenizer_code": {name: _version(name) for name in ("tokenizers", "transformers")},
-        "max_length": experiment.max_length, "packing": data.packing, "shuffle": drawn,
+        "max_length": experiment.max_length, "long_rows": data.long_rows, "packing": data.packing,
+        "shuffle": drawn,
         "seed": experiment.seed if drawn else None,
     }  # fmt: skip
     return _Request(source, template, tokenizer, deciding)
@@ -155,9 +156,9 @@ def _write_tokens(experiment: Experiment, request: _Request, report: Report | No
     tokenizer = load_tokenizer(model.path, model.trust_remote_code)
     task = Task(
         data.format, data.on_bad_row, codec(tokenizer, model.bos, model.path, model.trust_remote_code),
-        request.template, experiment.max_length,
+        request.template, experiment.max_length, data.long_rows,
     )  # fmt: skip
-    rows = dict.fromkeys(("read", "kept", "skipped", "truncated", "dropped"), 0)
+    rows = dict.fromkeys(("read", "kept", "skipped", "truncated", "dropped", "too_long"), 0)
     bad = BadRows()
     cut = labelled = done = 0
     records, total = source.drawn()
@@ -168,7 +169,7 @@ def _write_tokens(experiment: Experiment, request: _Request, report: Report | No
             tokens.append(batch.tokens)
             labels.append(batch.trained)
             lengths.append(batch.lengths)
-            for name in ("read", "kept", "truncated", "dropped"):
+            for name in ("read", "kept", "truncated", "dropped", "too_long"):
                 rows[name] += getattr(batch, name)
             bad.extend(batch.bad)
             cut, labelled, done = cut + batch.tokens_cut, labelled + batch.labelled, done + batch.size
@@ -182,8 +183,9 @@ def _write_tokens(experiment: Experiment, request: _Request, report: Report | No
     rows["skipped"], rows["held_out"] = bad.count, source.held_out
     if not rows["kept"]:
         raise DataError(
-            f"no row is left to train on: {rows['read']} read, {rows['skipped']} bad, {rows['dropped']} without "
-            f"a label within max_length={experiment.max_length}; {rows['held_out']} held out for the evaluation"
+            f"no row is left to train on: {rows['read']} read, {rows['skipped']} bad, {rows['dropped']} "
+            f"without a label within max_length={experiment.max_length}, {rows['too_long']} longer than it; "
+            f"{rows['held_out']} held out for the evaluation"
         )
     sizes = np.concatenate(lengths)
     samples = _write_samples(folder, sizes, experiment)

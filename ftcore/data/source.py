@@ -75,7 +75,8 @@ def open_source(data: Data, evaluation: Evaluation, seed: int, cache_dir: Path) 
     """The source with its files found and fingerprinted; DataError where they are not there."""
     if data.format == "function_calls":
         asked = (*evaluation.categories, *evaluation.refusal_categories)
-        questions = function_calls.load(data.categories, asked if evaluation.kind == "function_calls" else ())
+        asked = asked if evaluation.kind == "function_calls" else ()
+        questions = function_calls.load(data.categories, asked, seed)
         files = [path for category in data.categories for path in _bfcl_files(category)]
     else:
         if data.path is None:

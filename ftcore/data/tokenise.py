@@ -29,6 +29,7 @@ class Task:
     codec: Codec
     template: Template
     max_length: int
+    long_rows: str
 
     def encoder(self) -> Encoder:
         """The encoder of this process."""
@@ -43,7 +44,8 @@ class Tokenised:
 
     tokens int32 and trained bool, both of shape (sum of lengths,); lengths int64 (sequences,).
     labelled: trained tokens that something stands before, which are those a loss sees.
-    dropped: rows left without any; truncated and tokens_cut count all rows, dropped ones too.
+    dropped: rows left without any; too_long: rows left out for their length (`long_rows` drop);
+    truncated and tokens_cut count the rows that were cut, dropped ones too.
     """
 
     tokens: np.ndarray
@@ -54,6 +56,7 @@ class Tokenised:
     truncated: int
     tokens_cut: int
     dropped: int
+    too_long: int
     labelled: int
     bad: BadRows
     size: int
@@ -94,6 +97,9 @@ def tokenise_batch(records: list[Record], task: Task, encoder: Encoder) -> Token
     bad = BadRows()
     rows = list(read_records(iter(records), FORMATS[task.format].parse, task.on_bad_row, bad))
     encoded = encoder.rows(rows)
+    read = len(encoded)
+    if task.long_rows == "drop":
+        encoded = [sequences for sequences in encoded if not any(sequence.cut for sequence in sequences)]
     kept = [[sequence for sequence in sequences if sequence.teaches] for sequences in encoded]
     sequences: list[Encoded] = list(chain.from_iterable(kept))
     trained = np.fromiter(chain.from_iterable(s.trained for s in sequences), dtype=np.bool_)
@@ -108,6 +114,7 @@ def tokenise_batch(records: list[Record], task: Task, encoder: Encoder) -> Token
         truncated=len(cuts),
         tokens_cut=sum(cuts),
         dropped=sum(1 for row in kept if not row),
+        too_long=read - len(encoded),
         labelled=int(trained.sum()) - sum(s.trained[0] for s in sequences),
         bad=bad,
         size=sum(record.size for record in records),

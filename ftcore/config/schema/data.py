@@ -18,14 +18,18 @@ class Data(Section):
     path: str | None
     """A file, a folder of files, or null for data that a package ships."""
 
-    categories: Texts
-    """BFCL categories to train on (`format: function_calls` only)."""
+    categories: dict[str, Positive | None]
+    """BFCL categories to train on, each with the rows drawn from it by `seed`; null takes all
+    (`format: function_calls` only)."""
 
     max_rows: Positive | None
     """Keep this many rows, drawn with `seed`; null keeps all."""
 
     on_bad_row: Literal["error", "skip"]
     """A row that cannot be read stops the run with file and line, or is skipped and counted."""
+
+    long_rows: Literal["truncate", "drop"]
+    """A row over `max_length` keeps its first `max_length` tokens, or is left out; counted either way."""
 
     packing: bool
     """Fill sequences of `max_length` with whole rows that never attend to each other."""

@@ -1,10 +1,12 @@
 """The Berkeley Function-Calling Leaderboard as training conversations, less what the evaluation asks."""
 
 import json
-from collections.abc import Iterator, Sequence
+import random
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ftcore.data import bfcl
+from ftcore.data.bfcl import Case
 from ftcore.data.errors import DataError
 from ftcore.data.sources.rows import Record, Row, conversation, json_object
 
@@ -17,16 +19,28 @@ class Questions:
     held_out: int
 
 
-def load(categories: Sequence[str], held_out: Sequence[str]) -> Questions:
-    """The cases of `categories` in order; DataError where data is missing or a category is in both."""
+def load(categories: Mapping[str, int | None], held_out: Sequence[str], seed: int) -> Questions:
+    """The cases of `categories` in order, of each as many as it says, drawn by `seed`; None is all.
+
+    DataError where data is missing or a category is in both.
+    """
     if not categories:
         raise DataError("data.categories is empty: name the BFCL categories to train on")
     try:
-        kept = bfcl.training_cases(categories, held_out)
+        kept = bfcl.training_cases(tuple(categories), held_out)
     except bfcl.BfclError as error:
         raise DataError(str(error)) from error
-    rows = (json.dumps(bfcl.conversation(case), ensure_ascii=False).encode() for case in kept.cases)
+    drawn = (case for name, count in categories.items() for case in _draw(kept.cases, name, count, seed))
+    rows = (json.dumps(bfcl.conversation(case), ensure_ascii=False).encode() for case in drawn)
     return Questions(tuple(rows), len(kept.dropped))
+
+
+def _draw(cases: Sequence[Case], category: str, count: int | None, seed: int) -> list[Case]:
+    there = [case for case in cases if case.category == category]
+    if count is None or count >= len(there):
+        return there
+    chosen = sorted(random.Random(f"{seed} {category}").sample(range(len(there)), count))
+    return [there[index] for index in chosen]
 
 
 def records(questions: Questions) -> Iterator[Record]:

@@ -55,7 +55,8 @@ def model(request):
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=VOCABULARY, hidden_size=32, intermediate_size=64, num_hidden_layers=2,
-        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=128, attn_implementation=request.param,
+        num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=128, attn_implementation=request.param,
     )  # fmt: skip
     assert config.use_cache
     return LlamaForCausalLM(config).eval()

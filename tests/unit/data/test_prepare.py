@@ -183,9 +183,22 @@ def test_skipped_truncated_and_dropped_rows_are_counted_apart(experiment, tmp_pa
     path = jsonl(tmp_path / "rows.jsonl", [chat(), chat(loss=False), long, hidden, {}, chat()])
     prepared = prepare.prepare(experiment(format="openai", path=path, on_bad_row="skip", max_length=24))
     rows = prepared.manifest["rows"]
-    assert rows == {"read": 6, "kept": 3, "skipped": 1, "truncated": 2, "dropped": 2, "held_out": 0}
+    assert rows == {
+        "read": 6, "kept": 3, "skipped": 1, "truncated": 2, "dropped": 2, "too_long": 0, "held_out": 0,
+    }  # fmt: skip
     assert prepared.manifest["tokens_cut"] > 40
     assert "line 5: no 'messages'" in prepared.manifest["skipped_reasons"][0]
+
+
+def test_long_rows_are_left_out_whole_where_they_may_not_be_cut(experiment, tmp_path):
+    """Dropped for their length, counted apart, under another key."""
+    path = jsonl(tmp_path / "rows.jsonl", [chat(), chat("word " * 40), chat()])
+    cut = prepare.prepare(experiment(format="openai", path=path, max_length=24))
+    whole = prepare.prepare(experiment(format="openai", path=path, max_length=24, long_rows="drop"))
+    rows = whole.manifest["rows"]
+    assert (rows["kept"], rows["too_long"], rows["truncated"]) == (2, 1, 0)
+    assert whole.manifest["tokens_cut"] == 0
+    assert whole.key != cut.key
 
 
 def test_an_entry_with_skipped_rows_does_not_serve_a_run_that_forbids_them(experiment, tmp_path):
@@ -283,7 +296,7 @@ def test_messages_that_went_missing_are_written_again(experiment):
         ({"model": {"path": "/nowhere"}}, "neither a folder nor a hub id"),
         ({"format": "function_calls", "path": None}, r"data\.categories is empty"),
         (
-            {"format": "function_calls", "path": None, "categories": ["simple_pyton"]},
+            {"format": "function_calls", "path": None, "categories": {"simple_pyton": None}},
             "did you mean 'simple_python'",
         ),
     ],
@@ -309,17 +322,33 @@ def test_function_calls_leave_out_what_the_evaluation_asks(experiment):
     """Training questions that recur in held-out categories are dropped and counted."""
     from ftcore.data import bfcl
 
-    call = {"format": "function_calls", "path": None, "categories": ["simple_python", "live_irrelevance"]}
-    kept = bfcl.training_cases(call["categories"], ["multiple", "irrelevance"])
+    call = {
+        "format": "function_calls",
+        "path": None,
+        "categories": {"simple_python": None, "live_irrelevance": None},
+    }
+    kept = bfcl.training_cases(tuple(call["categories"]), ["multiple", "irrelevance"])
     prepared = prepare.prepare(experiment(**call, evaluation=ASKED, max_length=2048))
     assert prepared.manifest["rows"]["held_out"] == len(kept.dropped) > 0
     assert prepared.manifest["rows"]["read"] == len(kept.cases)
     assert cache_key(experiment(**call, max_length=2048)) != prepared.key
 
 
+def test_rows_are_drawn_from_each_category_by_the_seed(experiment):
+    """As many as asked, the same ones for the same seed, without touching the other categories."""
+    call = {"format": "function_calls", "path": None, "max_length": 2048, "packing": False}
+    some = {"simple_python": 7, "live_irrelevance": 3}
+    first = prepare.prepare(experiment(**call, categories=some))
+    assert first.manifest["rows"]["read"] == 10
+    assert cache_key(experiment(**call, categories=dict(some))) == first.key
+    assert cache_key(experiment(**call, categories=some, seed=1)) != first.key
+    more = prepare.prepare(experiment(**call, categories={"simple_python": 10**6}))
+    assert more.manifest["rows"]["read"] == 400
+
+
 def test_a_category_cannot_be_trained_on_and_held_out(experiment):
     """Such a score would measure memory."""
-    call = {"format": "function_calls", "path": None, "categories": ["multiple"]}
+    call = {"format": "function_calls", "path": None, "categories": {"multiple": None}}
     with pytest.raises(DataError, match="both trained on and held out: multiple"):
         cache_key(experiment(**call, evaluation=ASKED))
 

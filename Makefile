@@ -1,0 +1,71 @@
+# make run: set up and do the main job.  make test: set up and test.
+SHELL := /bin/bash
+VENV ?= .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+# The first interpreter that is 3.11 or 3.12 (a pyenv shim that answers "not found" is passed over).
+PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null && echo $$p && break; \
+	done)
+export UV_LINK_MODE ?= copy
+
+.PHONY: help setup setup-base browser run test test-slow test-gpu bench lock lint clean
+
+help:
+	@echo "make run [ARGS='lr=5e-4']   set up, then python -m ftcore"
+	@echo "make test                  set up, then the ordinary tests (make test-slow, make test-gpu: the others)"
+	@echo "make setup                 everything, for training; make setup-base: the light half, for login nodes"
+	@echo "make bench                 benchmarks of the command line"
+	@echo "make lock                  write the lock files anew from pyproject.toml"
+
+setup: $(VENV)/.all
+setup-base: $(VENV)/.base
+
+$(BIN)/uv:
+	@test -n "$(PYTHON)" || { echo "ftcore needs Python 3.11 or 3.12 (set PYTHON=...)"; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || { echo "the venv module is missing: apt-get install python3-venv"; exit 2; }
+	$(BIN)/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION)
+
+$(VENV)/.all: requirements.lock pyproject.toml | $(BIN)/uv
+	$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes requirements.lock
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/.base: requirements-base.lock pyproject.toml | $(BIN)/uv
+	$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes requirements-base.lock
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
+	touch $@
+
+# Reports are tested in a real browser. Only root can install one; without it those tests say that they
+# were skipped, and with CI=true they fail instead.
+browser:
+	@command -v chromium >/dev/null || { test "$$(id -u)" != 0 || \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-noto-cjk >/dev/null; }; }
+
+run: setup
+	$(BIN)/python -m ftcore $(ARGS)
+
+test: setup browser
+	$(BIN)/python -m pytest $(ARGS)
+
+test-slow: setup browser
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-gpu: setup
+	$(BIN)/python -m pytest -m gpu $(ARGS)
+
+bench: setup
+	$(BIN)/python bench/help_latency.py $(ARGS)
+
+lint: setup
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+# Locks carry hashes and no index addresses.
+COMPILE := $(BIN)/uv pip compile pyproject.toml -q --universal -p 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate
+lock: | $(BIN)/uv
+	$(COMPILE) --extra train --extra dev -o requirements.lock
+	$(COMPILE) -c requirements.lock -o requirements-base.lock
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
