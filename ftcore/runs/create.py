@@ -1,0 +1,94 @@
+"""Freeze an experiment into a new run directory."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from ftcore.config.compose import Composed, to_yaml
+from ftcore.config.identity import config_hash
+from ftcore.config.xtuner import build, deepspeed_config, render
+from ftcore.runs import snapshot
+from ftcore.runs.directory import RunDirectory, make
+from ftcore.runs.files import write_json, write_text
+from ftcore.runs.record import SCHEMA_VERSION, Record, now
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user typed, and where."""
+
+    command: str
+    folder: str
+    """Working directory; relative paths of the experiment start there, on every node."""
+
+
+def create(composed: Composed, request: Request) -> RunDirectory:
+    """A complete run directory: everything a worker needs is in it before anything is started."""
+    experiment = composed.experiment
+    run = make(Path(experiment.runs_dir), experiment.name)
+    write_text(run.config, to_yaml(experiment))
+    asked = {"overrides": list(composed.overrides), "choices": composed.choices}
+    write_text(run.path / "overrides.yaml", OmegaConf.to_yaml(OmegaConf.create(asked)))
+    write_text(run.xtuner_config, xtuner_text(composed))
+    if (deepspeed := deepspeed_config(experiment)) is not None:
+        write_json(run.path / "deepspeed.json", deepspeed)
+    code = snapshot.save_code(run.path / "code")
+    environment = snapshot.environment(run.path)
+    write_json(run.record, _record(run, composed, request, code, environment))
+    return run
+
+
+def xtuner_text(composed: Composed) -> str:
+    """The XTuner configuration as a Python file, with the command that runs it without ftcore."""
+    e = composed.experiment
+    launch = f"NPROC_PER_NODE={e.hardware.devices_per_node} " if e.world_size > 1 else ""
+    deepspeed = ""
+    lines = [f"{e.name}: made by ftcore from: {' '.join(composed.overrides) or '(no overrides)'}"]
+    if (block := deepspeed_config(e)) is not None:
+        lines += ["deepspeed.json, as this experiment has it:", json.dumps(block)]
+        deepspeed = " --deepspeed deepspeed.json"
+    lines.append(f"Without ftcore: {launch}xtuner train xtuner_config.py{deepspeed}")
+    return render(build(e), "\n".join(lines))
+
+
+def _record(
+    run: RunDirectory, composed: Composed, request: Request, code: Record, environment: Record
+) -> Record:
+    e = composed.experiment
+    hardware = e.hardware.model_dump(
+        include={"accelerator", "card", "arch", "memory_gib", "devices_per_node"}
+    )
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "id": run.id,
+        "name": e.name,
+        "sweep": None,
+        "created": now(),
+        "state": "created",
+        "config_hash": config_hash(e),
+        "overrides": list(composed.overrides),
+        "choices": composed.choices,
+        "command": request.command,
+        "code": code,
+        "environment": environment,
+        "hardware": hardware | {"hostname": os.uname().nodename},
+        "data": {"source": e.data.path or e.data.format, "rows": None, "sha256": None, "cache_key": None},
+        "model": {"name": e.model.name, "path": e.model.path, "sha256": None},
+        "seed": e.seed,
+        "deterministic": e.deterministic,
+        "launch": {
+            "cluster": e.cluster.kind,
+            "nodes": e.nodes,
+            "tasks_per_node": e.hardware.devices_per_node,
+            "job_id": None,
+            "folder": request.folder,
+        },
+        "attempts": [],
+        "stages": [],
+        "results": {},
+        "artifacts": [],
+        "error": None,
+    }

@@ -1,0 +1,86 @@
+"""The record of a run whose processes are gone, made to say what became of them."""
+
+import signal
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from ftcore.runs import record
+from ftcore.runs.directory import RunDirectory
+from ftcore.runs.files import read_json
+
+OPEN_STATES = ("created", "queued", "running")
+LAST_LINES = 20
+NOTICED_WITHIN = timedelta(seconds=1)
+"""A launcher polls: a death lies up to this much before the time it was noted at."""
+
+
+def reconcile(run: RunDirectory) -> record.Record:
+    """Make the newest attempt say how it ended, and why; the record after that.
+
+    To be called only once the job's processes are known to be gone. They may have ended without a word
+    (killed, out of memory, node lost). Where several ranks failed, the earliest is the cause: the others
+    failed because it did.
+    """
+    entry = record.read(run)
+    if not entry["attempts"]:
+        return entry
+    attempt = run.attempt(entry["attempts"][-1]["number"])
+    asked = read_json(attempt / "stop.json")
+    failures = first_failures(attempt, entry)
+    if entry["state"] in OPEN_STATES:
+        if asked and not _written(attempt):
+            record.end_attempt(run, asked["state"], asked["reason"])
+        else:
+            cause = failures[0] if failures else _silent(attempt, entry, 0, UNKNOWN)
+            record.end_attempt(run, "failed", cause["message"], cause)
+    elif entry["state"] == "failed" and failures and failures[0] != entry["error"]:
+
+        def blame(changed: record.Record) -> None:
+            changed["error"] = failures[0]
+            changed["attempts"][-1]["reason"] = failures[0]["message"]
+
+        record.update(run, blame)
+    return record.read(run)
+
+
+UNKNOWN = "its processes ended without a word (killed, or out of memory?)"
+
+
+def first_failures(attempt: Path, entry: record.Record) -> list[record.Record]:
+    """What ranks wrote of their failures, and deaths of ranks that could not, earliest first."""
+    found = _written(attempt) + _deaths(attempt, entry)
+    return sorted(found, key=lambda one: datetime.fromisoformat(one["time"]))
+
+
+def _written(attempt: Path) -> list[record.Record]:
+    return [failure for path in attempt.glob("failure.rank*.json") if (failure := read_json(path))]
+
+
+def _deaths(attempt: Path, entry: record.Record) -> list[record.Record]:
+    """Ranks that a signal ended."""
+    deaths = []
+    for rank, ended in (read_json(attempt / "exits.json") or {}).items():
+        if ended["code"] < 0 and not (attempt / f"failure.rank{rank}.json").exists():
+            name = signal.Signals(-ended["code"]).name
+            hint = ", out of memory?" if name == "SIGKILL" else ""
+            failure = _silent(attempt, entry, int(rank), f"rank {rank} was ended by {name}{hint}")
+            time = datetime.fromtimestamp(ended["time"]).astimezone() - NOTICED_WITHIN
+            deaths.append(failure | {"time": time.isoformat()})
+    return deaths
+
+
+def _silent(attempt: Path, entry: record.Record, rank: int, reason: str) -> record.Record:
+    ended = ("created", "completed")
+    open_stages = [stage["name"] for stage in entry["stages"] if stage["state"] not in ended]
+    nodes = entry["attempts"][-1]["nodes"] or [entry["hardware"]["hostname"]]
+    log = attempt / f"rank{rank}.err"
+    lines = log.read_text(errors="replace").splitlines()[-LAST_LINES:] if log.exists() else []
+    return {
+        "stage": open_stages[-1] if open_stages else "start",
+        "rank": rank,
+        "node": nodes[rank // entry["launch"]["tasks_per_node"]] if len(nodes) > 1 else nodes[0],
+        "type": "ProcessDied",
+        "message": reason,
+        "traceback": "\n".join(lines),
+        "time": record.now(),
+    }
