@@ -23,6 +23,7 @@ STOP_FILE = "stop.json"
 """Left in an attempt's folder by whoever asks it to stop: the state to end in, and why."""
 
 FAILURE_FILE = "failure.rank{rank}.json"
+"""Left there by a rank that failed, for `ftcore.runs.reconcile`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ class JobSpec:
     nodes: int
     tasks_per_node: int
     log_dir: Path
-    """Gets `rank<N>.out` and `rank<N>.err`."""
+    """Gets `rank<N>.out` and `rank<N>.err`, and from launchers that see it how ranks ended, `exits.json`."""
 
     env: Mapping[str, str] = field(default_factory=dict)
     """Environment of every rank, on top of the launching shell's."""

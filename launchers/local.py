@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,10 +36,8 @@ class LocalProcess:
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
 
     def _signal(self, number: signal.Signals) -> None:
@@ -69,7 +68,10 @@ class _Executor(LocalExecutor):
                 env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         return LocalJob(
-            folder=self.folder, job_id=str(process.pid), process=process, tasks=list(range(spec.tasks_per_node))
+            folder=self.folder,
+            job_id=str(process.pid),
+            process=process,
+            tasks=list(range(spec.tasks_per_node)),
         )
 
 
@@ -87,14 +89,20 @@ class LocalLauncher:
 
 
 def is_alive(job_id: str | None, run_dir: Path) -> bool:
-    """Whether the controller `job_id` of a run in `run_dir` runs on this machine, from any shell.
+    """Whether anything of the local job `job_id` of a run in `run_dir` runs on this machine, from any shell.
 
-    Process ids are given out again: the command line must name the run too.
+    Looks at the whole process group, since ranks can outlive a controller that was killed. Process ids are
+    given out again: a command line must name the run too.
     """
     if job_id is None or not job_id.isdigit():
         return False
+    return any(_belongs(process, int(job_id), run_dir) for process in psutil.process_iter())
+
+
+def _belongs(process: psutil.Process, group: int, run_dir: Path) -> bool:
     try:
-        words = psutil.Process(int(job_id)).cmdline()
-    except psutil.NoSuchProcess:
+        if os.getpgid(process.pid) != group or process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return any(run_dir.name in word for word in process.cmdline())
+    except (ProcessLookupError, psutil.NoSuchProcess):
         return False
-    return CONTROLLER in words and any(run_dir.name in word for word in words)

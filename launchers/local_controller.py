@@ -3,6 +3,7 @@
 Run as `python -m launchers.local_controller LOG_DIR COMMAND`.
 """
 
+import json
 import os
 import shlex
 import signal
@@ -13,6 +14,9 @@ from pathlib import Path
 from types import FrameType
 
 POLL_SECONDS = 0.05
+EXITS = "exits.json"
+"""How ranks ended, in order: {rank: {code, time}}; code -N for signal N, time in seconds of the epoch."""
+
 GRACE_SECONDS = 10.0
 """Given to the other ranks to write down their own failure before they are ended."""
 
@@ -23,6 +27,7 @@ class Controller:
     def __init__(self, log_dir: Path, command: list[str]):
         self.log_dir, self.command = log_dir, command
         self.tasks: list[subprocess.Popen[bytes]] = []
+        self.exits: dict[int, dict[str, float]] = {}
 
     def start(self, count: int) -> None:
         for rank in range(count):
@@ -42,18 +47,32 @@ class Controller:
                 task.send_signal(number)
 
     def wait(self) -> int:
-        """The first exit code that is not 0, once no rank runs any more."""
-        failed_at: float | None = None
-        result = 0
-        while any(task.poll() is None for task in self.tasks):
-            codes = [task.poll() for task in self.tasks]
-            if failed_at is None and any(codes):
-                failed_at = time.monotonic()
-                result = next(code for code in codes if code)
-            if failed_at is not None and time.monotonic() > failed_at + GRACE_SECONDS:
+        """The first exit code that is not 0, once no rank runs any more; `exits.json` has all of them."""
+        ended_at = float("inf")
+        while len(self.exits) < len(self.tasks):
+            if self._collect() and time.monotonic() + GRACE_SECONDS < ended_at and self._first_failure():
+                ended_at = time.monotonic() + GRACE_SECONDS
+            if time.monotonic() > ended_at:
                 self.forward(signal.SIGKILL)
             time.sleep(POLL_SECONDS)
-        return result or next((code for task in self.tasks if (code := task.returncode)), 0)
+        return self._first_failure()
+
+    def _collect(self) -> bool:
+        """Note ranks that have ended since the last look; whether there were any."""
+        ended = {
+            rank: task.returncode
+            for rank, task in enumerate(self.tasks)
+            if rank not in self.exits and task.poll() is not None
+        }
+        if ended:
+            self.exits |= {rank: {"code": code, "time": time.time()} for rank, code in ended.items()}
+            temporary = self.log_dir / f".{EXITS}.tmp"
+            temporary.write_text(json.dumps(self.exits))
+            temporary.replace(self.log_dir / EXITS)
+        return bool(ended)
+
+    def _first_failure(self) -> int:
+        return next((int(exit["code"]) for exit in self.exits.values() if exit["code"]), 0)
 
 
 def main(arguments: list[str]) -> int:

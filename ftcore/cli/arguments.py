@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from ftcore.cli.commands import COMMANDS
-from ftcore.config.errors import Problem, RequestError, nearest
+from ftcore.config.errors import Problem, RequestError, nearest, shortened
 
 CFG_KINDS = ("job", "xtuner", "deepspeed")
 INFO_KINDS = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
@@ -18,29 +18,25 @@ class Parser(argparse.ArgumentParser):
         raise RequestError([Problem(self.prog, message)])
 
 
-def parse(command: str, words: Sequence[str]) -> argparse.Namespace:
-    """Flags of `command`, with `words` holding what is not a flag. Raises RequestError."""
+def parse(command: str, words: Sequence[str]) -> tuple[argparse.Namespace, list[Problem]]:
+    """Flags of `command`, with `words` holding what is not a flag, and words that mean nothing.
+
+    Raises RequestError where a flag's value is missing or not one of its choices.
+    """
     parser = _parser(command)
     flags, rest = parser.parse_known_args(words)
-    unknown = [word for word in rest if word.startswith("-") and len(word) > 1]
-    if unknown:
-        known = [option for action in parser._actions for option in action.option_strings]
-        raise RequestError(Problem(word, "no such flag", nearest=nearest(word, known)) for word in unknown)
-    flags.words = rest
-    if COMMANDS[command].takes == "OVERRIDES":
-        raise_unless_overrides(rest)
-    return flags
-
-
-def raise_unless_overrides(words: Sequence[str]) -> None:
-    """Every word must be `key=value`, `+key=value`, `++key=value` or `~key`."""
-    wrong = [word for word in words if "=" not in word and not word.startswith("~")]
-    if wrong:
-        raise RequestError(
-            Problem(word, "neither a command nor an override", f"{', '.join(COMMANDS)}, or key=value",
-                    nearest(word, COMMANDS))
-            for word in wrong
-        )  # fmt: skip
+    flags.words, problems = [], []
+    overrides = COMMANDS[command].takes == "OVERRIDES"
+    for word in rest:
+        if word.startswith("-") and len(word) > 1:
+            known = [option for action in parser._actions for option in action.option_strings]
+            problems.append(Problem(shortened(word), "no such flag", nearest=nearest(word, known)))
+        elif overrides and "=" not in word and not word.startswith("~"):
+            allowed, near = f"{', '.join(COMMANDS)}, or key=value", nearest(word, COMMANDS)
+            problems.append(Problem(shortened(word), "neither a command nor an override", allowed, near))
+        else:
+            flags.words.append(word)
+    return flags, problems
 
 
 def _parser(command: str) -> Parser:

@@ -13,10 +13,11 @@ FLAGS = {
   --cfg, -c KIND       print and start nothing: job (resolved YAML), xtuner (the XTuner config as Python),
                        deepspeed (its JSON)
   --package, -p KEY    with --cfg job: only this part
-  --info, -i [WHAT]    how the configuration is composed: all, config, defaults, defaults-tree, plugins, searchpath
+  --info, -i [WHAT]    how the configuration is composed: all, config, defaults, defaults-tree, plugins,
+                       searchpath
   --config-dir, -cd D  a folder of your own groups and presets, searched beside conf/
   --config-name, -cn N another top-level file than config.yaml
-  --shell-completion   eval "$(python -m ftcore -sc install=bash)" (zsh and fish likewise)
+  --shell-completion   eval "$(ftcore -sc install=bash)", then for the command ftcore (zsh and fish likewise)
   --version
   --json               one JSON object with the run's record at the end
 """,
@@ -44,7 +45,9 @@ def front_page() -> str:
     """Commands, groups with their choices, and the keys that people turn."""
     folder = next(path for path in CONF_FOLDERS if path.is_dir())
     commands = "".join(f"  {name:<10} {command.summary}\n" for name, command in COMMANDS.items())
-    groups = "".join(f"  {name:<12} {', '.join(choices)}\n" for name, choices in config_groups(folder).items())
+    groups = "".join(
+        f"  {name:<12} {', '.join(choices)}\n" for name, choices in config_groups(folder).items()
+    )
     top = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     keys = ", ".join(f"{key}={value}" for key, value in top.items() if not isinstance(value, (dict, list)))
     examples = "".join(f"  {line}\n" for command in COMMANDS.values() for line in command.examples[:2])

@@ -30,42 +30,53 @@ def launch(run: RunDirectory, e: Experiment, screen: Screen, folder: Path, *, as
         log_dir=run.attempt(number),
         env={},
     )
-    job = LAUNCHERS[e.cluster.kind]().submit(spec)
-    record.update(run, lambda entry: entry["launch"].update(job_id=job.id))
-    screen.started(run, number)
-    _follow(run, job, run.attempt(number), screen)
+    with Interrupts() as interrupts:
+        job = LAUNCHERS[e.cluster.kind]().submit(spec)
+        record.update(run, lambda entry: entry["launch"].update(job_id=job.id))
+        screen.started(run, number)
+        _follow(run, job, run.attempt(number), screen, interrupts)
     entry = reconcile(run)
     if as_json:
         print(json.dumps(entry, indent=2, ensure_ascii=False))
     else:
+        for warning in entry["attempts"][-1].get("warnings", []):
+            screen.say(f"warning: {warning}")
         screen.ended(run, entry)
     if entry["state"] == "completed":
         return 0
     raise WorkError(_what_failed(entry), kept(run), f"python -m ftcore resume {run.id}{_runs_dir(e)}")
 
 
-def _follow(run: RunDirectory, job: Job, attempt: Path, screen: Screen) -> None:
-    """Show progress until the job is over. Ctrl-C asks it to stop; a second one ends it at once."""
-    interrupts = 0
+class Interrupts:
+    """Counts Ctrl-C and SIGTERM instead of dying of them, so that no job is left without a record of it."""
 
-    def interrupted(_number: int, _frame: FrameType | None) -> None:
-        nonlocal interrupts
-        interrupts += 1
+    def __init__(self) -> None:
+        self.count = 0
 
-    before = {number: signal.signal(number, interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
-    acted = 0
-    try:
-        with screen.progress(run) as show:
-            while job.alive():
-                if interrupts > acted:
-                    acted = interrupts
-                    _stop(job, attempt, screen, at_once=acted > 1)
-                show()
-                time.sleep(POLL_SECONDS)
-            show()
-    finally:
-        for number, handler in before.items():
+    def __enter__(self) -> "Interrupts":
+        both = (signal.SIGINT, signal.SIGTERM)
+        self._before = {number: signal.signal(number, self._note) for number in both}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
+        self.count += 1
+
+
+def _follow(run: RunDirectory, job: Job, attempt: Path, screen: Screen, interrupts: Interrupts) -> None:
+    """Show progress until the job is over. Ctrl-C asks it to stop; a second one ends it at once."""
+    acted = 0
+    with screen.progress(run) as show:
+        while job.alive():
+            if interrupts.count > acted:
+                acted = interrupts.count
+                _stop(job, attempt, screen, at_once=acted > 1)
+            show()
+            time.sleep(POLL_SECONDS)
+        show()
 
 
 def _stop(job: Job, attempt: Path, screen: Screen, *, at_once: bool) -> None:

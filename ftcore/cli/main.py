@@ -3,13 +3,14 @@
 0: done. 1: the work failed. 2: the request was wrong.
 """
 
+import argparse
 import importlib
 import sys
 from collections.abc import Sequence
 
 from ftcore.cli import arguments
 from ftcore.cli.commands import COMMANDS, DEFAULT
-from ftcore.config.errors import RequestError, WorkError
+from ftcore.config.errors import Problem, RequestError, WorkError
 
 DONE, FAILED, WRONG = 0, 1, 2
 
@@ -19,13 +20,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     name, words = _command(words)
     try:
-        module = importlib.import_module(COMMANDS[name].module)
-        flags = arguments.parse(name, words)
-        if flags.help:
+        flags, problems = arguments.parse(name, words)
+        if flags.help and not problems:
             from ftcore.cli import help as help_pages
 
             return help_pages.show(name if name != DEFAULT or _named(argv, name) else None)
-        return module.main(flags)
+        if problems:
+            raise RequestError([*problems, *_in_overrides(flags)])
+        return importlib.import_module(COMMANDS[name].module).main(flags)
     except RequestError as error:
         _complain("\n".join(f"  {problem}" for problem in error.problems), "the request is wrong", name)
         return WRONG
@@ -56,6 +58,19 @@ def _command(words: list[str]) -> tuple[str, list[str]]:
 def _named(argv: Sequence[str] | None, name: str) -> bool:
     words = sys.argv[1:] if argv is None else argv
     return bool(words) and words[0] == name
+
+
+def _in_overrides(flags: argparse.Namespace) -> tuple[Problem, ...]:
+    """What is wrong besides, so that a person hears of everything at once."""
+    if not hasattr(flags, "config_name") or flags.help:
+        return ()
+    from ftcore.config.compose import compose
+
+    try:
+        compose(flags.words, config_dir=flags.config_dir, config_name=flags.config_name)
+    except RequestError as error:
+        return error.problems
+    return ()
 
 
 def _complain(text: str, what: str, name: str) -> None:

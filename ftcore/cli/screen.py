@@ -72,8 +72,9 @@ class Screen:
         figures = entry["results"]
         if figures.get("steps"):
             self.say(
-                f"loss {figures['first_loss']:.3f} -> {figures['final_loss']:.3f} in {figures['steps']} steps, "
-                f"{figures['tokens_per_second']:.0f} tokens/s, peak {figures['peak_memory_gib']:.1f} GiB"
+                f"loss {figures['first_loss']:.3f} -> {figures['final_loss']:.3f} "
+                f"in {figures['steps']} steps, {figures['tokens_per_second']:.0f} tokens/s, "
+                f"peak {figures['peak_memory_gib']:.1f} GiB"
             )
         self.say(f"report    {run.report}")
         if run.merged.is_dir():

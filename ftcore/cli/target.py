@@ -13,5 +13,7 @@ def one_run(flags: argparse.Namespace) -> RunDirectory:
     folders = [word.removeprefix("runs_dir=") for word in flags.words if word.startswith("runs_dir=")]
     if len(words) != 1:
         given = "none" if not words else ", ".join(words)
-        raise RequestError([Problem("RUN", f"one run is needed, given: {given}", "an id, its beginning, a folder, last")])
+        raise RequestError(
+            [Problem("RUN", f"one run is needed, given: {given}", "an id, its beginning, a folder, last")]
+        )
     return find(Path(folders[-1] if folders else flags.runs_dir), words[0])

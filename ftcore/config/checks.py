@@ -47,7 +47,8 @@ def sharding(e: Experiment) -> Iterator[Problem]:
     zero = block.zero_optimization
     if zero.offload_optimizer and zero.stage == 0:
         yield Problem(
-            f"{ZERO}.offload_optimizer", "offload needs ZeRO; stage is 0", "null", "parallelism=zero2_offload",
+            f"{ZERO}.offload_optimizer", "offload needs ZeRO; stage is 0", "null",
+            "parallelism=zero2_offload",
         )  # fmt: skip
     if zero.offload_param and zero.stage != 3:
         yield Problem(
@@ -71,6 +72,8 @@ def adapter(e: Experiment) -> Iterator[Problem]:
             "lora", f"qlora needs bitsandbytes, which has no build for {e.hardware.accelerator}",
             "lora, full", "lora=lora",
         )  # fmt: skip
+    if e.lora.method != "full" and e.lora.targets == ():
+        yield Problem("lora.targets", "an adapter on no layer trains nothing", "names of layers, or null")
     if quantized and e.zero_stage == 3:
         message = "quantised weights cannot be sharded by ZeRO-3"
         yield Problem("lora", message, "lora, or parallelism=zero2", "lora=lora")

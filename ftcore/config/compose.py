@@ -6,22 +6,33 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import hydra
+import hydra.version
+import yaml
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from ftcore.config import overrides as override_grammar
-from ftcore.config import resolvers
+from ftcore.config import plain_yaml, resolvers
 from ftcore.config.checks import check
-from ftcore.config.errors import Problem, RequestError
+from ftcore.config.errors import Problem, RequestError, nearest, shortened
 from ftcore.config.schema import Experiment
 from ftcore.config.validate import resolve, validate
 from ftcore.hardware.detect import this_machine
 
 CONFIG_NAME = "config"
 DECIDES_THE_EXPERIMENT = ("experiment", "model", "data")
+
+BROKEN_FILES = (
+    HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError, TypeError, AttributeError,
+    AssertionError, RecursionError,
+)  # fmt: skip
+"""What Hydra lets out when a YAML file of the user's is not what it should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +58,24 @@ def compose(
 ) -> Composed:
     """The experiment that `texts` (Hydra overrides) describe.
 
-    `config_dir` is searched before `conf/` for groups and presets of the user's own. Raises RequestError
+    `config_dir` is searched after `conf/` for groups and presets of the user's own. Raises RequestError
     with all that is wrong: overrides that cannot be read, unknown groups, choices and keys, wrong types,
     broken interpolations, and settings that contradict each other.
     """
-    with hydra_configs(config_dir) as (groups, searchpath):
+    with hydra_configs(config_dir, config_name) as groups:
         overrides, problems = override_grammar.parse(texts, groups)
-        choices = [o.input_line or "" for o in _complete(overrides.groups)]
+        choices = [o.input_line or "" for o in complete(overrides.groups)]
         try:
-            config = hydra.compose(config_name, overrides=[*searchpath, *overrides.hydra, *choices])
-        except (HydraException, OmegaConfBaseException) as error:
-            raise RequestError([*problems, Problem(config_name, str(error).strip())]) from None
-        composed_from = _choices(config_name, [*searchpath, *overrides.hydra, *choices])
+            config = hydra.compose(config_name, overrides=choices, return_hydra_config=True)
+        except BROKEN_FILES as error:
+            raise RequestError([*problems, broken(config_name, error)]) from None
+    chosen = {
+        group: choice
+        for group, choice in config.hydra.runtime.choices.items()
+        if choice and not group.startswith("hydra/")
+    }
+    with open_dict(config):
+        del config["hydra"]
     untouched = config.copy()
     problems += override_grammar.apply(config, overrides.values)
     experiment, found = _build(config, untouched)
@@ -67,13 +84,12 @@ def compose(
         problems += check(experiment)
     if problems or experiment is None:
         raise RequestError(dict.fromkeys(problems))
-    return Composed(experiment, composed_from, tuple(texts))
+    return Composed(experiment, chosen, tuple(texts))
 
 
 def load(path: Path) -> Experiment:
     """The experiment that a run directory's `config.yaml` holds."""
-    plain = OmegaConf.to_container(OmegaConf.load(path))
-    experiment, problems = validate(plain)
+    experiment, problems = validate(plain_yaml.load(path))
     if experiment is None:
         raise RequestError(problems)
     return experiment
@@ -81,29 +97,60 @@ def load(path: Path) -> Experiment:
 
 def to_yaml(experiment: Experiment) -> str:
     """The resolved configuration; `load` makes an equal experiment of it."""
-    return OmegaConf.to_yaml(OmegaConf.create(experiment.model_dump(mode="json")))
+    return plain_yaml.dump(experiment.model_dump(mode="json"))
+
+
+def broken(config_name: str, error: BaseException) -> Problem:
+    """A file that cannot be composed, in Hydra's words but for what concerns its insides."""
+    text = str(error).strip().split("\n\n")[0] or type(error).__name__
+    return Problem(config_name, shortened(" ".join(text.split()), 600))
 
 
 @contextmanager
-def hydra_configs(config_dir: str | None) -> Iterator[tuple[dict[str, tuple[str, ...]], list[str]]]:
-    """Hydra set up on `conf/`; gives the groups with their choices, and the search-path overrides to pass on.
+def hydra_configs(
+    config_dir: str | None, config_name: str = CONFIG_NAME
+) -> Iterator[dict[str, tuple[str, ...]]]:
+    """Hydra set up on `conf/` and `config_dir`; gives each config group with its choices.
 
-    Choices whose names begin with `_` are parts of others, not for people.
+    Choices whose names begin with `_` are parts of others, not for people. Raises RequestError where
+    `config_dir` or `config_name` is not there.
     """
-    resolvers.register()
-    searchpath = []
+    folders = [conf_dir()]
     if config_dir is not None:
-        folder = Path(config_dir).absolute()
-        if not folder.is_dir():
-            raise RequestError([Problem("--config-dir", f"no such folder: {config_dir}")])
-        searchpath = [f"hydra.searchpath=[file://{folder}]"]
+        folders.append(Path(config_dir).absolute())
+        if not folders[-1].is_dir():
+            raise RequestError([Problem("--config-dir", f"no such folder: {shortened(config_dir)}")])
+    names = {file.stem for folder in folders for file in folder.glob("*.yaml")}
+    if config_name.removesuffix(".yaml") not in names:
+        shown = shortened(config_name)
+        message = f"no file {shown}.yaml among the configs"
+        raise RequestError([Problem("--config-name", message, ", ".join(names), nearest(shown, names))])
+    resolvers.register()
+    search_path = create_config_search_path(str(folders[0]))
+    for folder in folders[1:]:
+        # An override of hydra.searchpath would not find top-level files there. Hydra wants "schema" last.
+        search_path.prepend("command-line", f"file://{folder}", SearchPathQuery(provider="schema"))
+    hydra.version.setbase("1.3")
     GlobalHydra.instance().clear()
-    with hydra.initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"):
-        yield _groups(searchpath), searchpath
+    Hydra.create_main_hydra2(task_name="ftcore", config_search_path=search_path)
+    try:
+        yield _groups(folders)
+    finally:
+        GlobalHydra.instance().clear()
 
 
-def _groups(searchpath: list[str]) -> dict[str, tuple[str, ...]]:
-    folders = [conf_dir(), *(Path(text.split("file://")[1].rstrip("]")) for text in searchpath)]
+def complete(chosen: Sequence[Override]) -> list[Override]:
+    """Put what was detected for `hardware=auto`, and quickstart where nothing says what to train."""
+    result = [o for o in chosen if not (o.key_or_group == "hardware" and o.value() == "auto")]
+    given = {o.key_or_group for o in result}
+    if "hardware" not in given:
+        result.append(override_grammar.parse_one(f"hardware={this_machine().accelerator}"))
+    if given.isdisjoint(DECIDES_THE_EXPERIMENT):
+        result.append(override_grammar.parse_one("experiment=quickstart"))
+    return result
+
+
+def _groups(folders: Sequence[Path]) -> dict[str, tuple[str, ...]]:
     groups: dict[str, set[str]] = {}
     for folder in folders:
         for file in folder.glob("*/*.yaml"):
@@ -112,25 +159,6 @@ def _groups(searchpath: list[str]) -> dict[str, tuple[str, ...]]:
         group: tuple(sorted(name for name in names if not name.startswith("_")))
         for group, names in sorted(groups.items())
     }
-
-
-def _complete(chosen: Sequence[Override]) -> list[Override]:
-    """Put what was detected for `hardware=auto`, and quickstart where nothing says what to train."""
-    parser = override_grammar.OverridesParser.create()
-    result = [o for o in chosen if not (o.key_or_group == "hardware" and o.value() == "auto")]
-    given = {o.key_or_group for o in result}
-    if "hardware" not in given:
-        result.append(parser.parse_override(f"hardware={this_machine().accelerator}"))
-    if given.isdisjoint(DECIDES_THE_EXPERIMENT):
-        result.append(parser.parse_override("experiment=quickstart"))
-    return result
-
-
-def _choices(config_name: str, texts: list[str]) -> dict[str, str]:
-    loader = GlobalHydra.instance().config_loader()
-    defaults = loader.compute_defaults_list(config_name, texts, hydra.types.RunMode.RUN)
-    known = defaults.overrides.known_choices
-    return {group: choice for group, choice in known.items() if choice and not group.startswith("hydra/")}
 
 
 def _build(config: DictConfig, untouched: DictConfig) -> tuple[Experiment | None, list[Problem]]:

@@ -41,6 +41,12 @@ class WorkError(Exception):
         super().__init__(what)
 
 
+def shortened(text: str, length: int = 200) -> str:
+    """`text` for a message: a line, however much was typed; nothing at all is shown as quotes."""
+    line = text if text.isprintable() else repr(text)
+    return (line if len(line) <= length else f"{line[: length - 3]}...") or "''"
+
+
 def nearest(word: str, candidates: Iterable[str]) -> str:
     """The candidate most like `word`, or nothing where none is close.
 

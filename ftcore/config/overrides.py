@@ -4,18 +4,23 @@ A group choice changes which files are composed, so it goes to Hydra. A value ch
 composed, so it is set on a copy: many trials then share one composition (a thousand of them take seconds).
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf._utils import split_key
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
-from ftcore.config.errors import Problem, nearest
+from ftcore.config.errors import Problem, nearest, shortened
+from ftcore.config.fields import fields, is_free_entry, open_mappings
+
+NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,35 +29,51 @@ class Overrides:
 
     groups: tuple[Override, ...]
     values: tuple[Override, ...]
-    hydra: tuple[str, ...]
-    """`hydra.*` overrides, passed on as typed."""
 
 
 def parse(texts: Sequence[str], groups: dict[str, tuple[str, ...]]) -> tuple[Overrides, list[Problem]]:
     """Read `texts`; `groups` maps each config group to its choices. Wrong ones are left out and told."""
-    parser = OverridesParser.create()
     chosen: list[Override] = []
     values: list[Override] = []
     problems: list[Problem] = []
     for text in texts:
         try:
-            override = parser.parse_override(text)
+            override = parse_one(text)
         except HydraException as error:
-            problems.append(Problem(text, f"not an override ({str(error).splitlines()[0]})", "key=value"))
+            reason = shortened(str(error).splitlines()[0])
+            problems.append(Problem(shortened(text), f"not an override ({reason})", "key=value"))
             continue
+        key = override.key_or_group
         if override.is_sweep_override():
-            problems.append(
-                Problem(override.key_or_group, "several values make a sweep", nearest=f"-m {text}")
-            )
-        elif override.key_or_group not in groups:
+            problems.append(Problem(key, "several values make a sweep", nearest=f"-m {shortened(text)}"))
+        elif re.split(r"[./]", key)[0] == "hydra":
+            message = "Hydra composes and does not run ftcore, so its own settings change nothing"
+            problems.append(Problem(key, message))
+        elif key not in groups:
             values.append(override)
-        elif problem := _wrong_choice(override, groups[override.key_or_group]):
+        elif problem := _wrong_choice(override, groups[key]):
             problems.append(problem)
         else:
             chosen.append(override)
-    hydra = tuple(o.input_line or "" for o in values if o.key_or_group.split(".")[0] == "hydra")
-    values = [o for o in values if o.key_or_group.split(".")[0] != "hydra"]
-    return Overrides(tuple(chosen), tuple(values), hydra), problems
+    return Overrides(tuple(chosen), tuple(values)), problems
+
+
+def parse_one(text: str) -> Override:
+    """One override. Raises HydraException where it is none.
+
+    Hydra's lexer knows only ASCII outside quotes; other words are quoted for it, so that `name=试验` works.
+    """
+    parser = OverridesParser.create()
+    if text.startswith("="):
+        raise HydraException("no key")
+    try:
+        return parser.parse_override(text)
+    except HydraException:
+        if not NOT_ASCII.search(text):
+            raise
+    except RecursionError:
+        raise HydraException("nested too deeply") from None
+    return parser.parse_override(_with_quotes(text))
 
 
 def apply(config: DictConfig, values: Iterable[Override]) -> list[Problem]:
@@ -67,7 +88,7 @@ def node_at(config: Any, key: str) -> Any:
         content = node._content if isinstance(node, (DictConfig, ListConfig)) else None
         if isinstance(content, dict) and part in content:
             node = content[part]
-        elif isinstance(content, list) and part.isdigit() and int(part) < len(content):
+        elif isinstance(content, list) and part.isdecimal() and int(part) < len(content):
             node = content[int(part)]
         else:
             return None
@@ -90,45 +111,60 @@ def restore(config: DictConfig, untouched: DictConfig, key: str) -> None:
                 del holder[name]
 
 
-def leaf_keys(config: DictConfig, prefix: str = "") -> list[str]:
-    """Every dotted key, sections included, in the order of the files."""
-    keys = []
-    for name in config:
-        keys.append(f"{prefix}{name}")
-        node = config._get_node(name)
-        if isinstance(node, DictConfig) and not node._is_none() and not node._is_interpolation():
-            keys += leaf_keys(node, f"{prefix}{name}.")
-    return keys
+def _with_quotes(text: str) -> str:
+    """`text` with every unquoted word of its value that is not ASCII in single quotes."""
+    key, _, value = text.partition("=")
+    if "${" in value:
+        return f"{key}='{value}'" if "'" not in value else text
+    between = r"[^,\[\]{}:'\"]+" if value.startswith("{") else r"[^,\[\]{}'\"]+"
+
+    def quote(match: re.Match[str]) -> str:
+        word = match[0].strip()
+        return match[0].replace(word, f"'{word}'") if NOT_ASCII.search(word) else match[0]
+
+    quoted_or_word = rf"'[^']*'|\"[^\"]*\"|{between}"
+    return f"{key}=" + re.sub(
+        quoted_or_word, lambda match: match[0] if match[0][0] in "'\"" else quote(match), value
+    )
 
 
 def _wrong_choice(override: Override, choices: tuple[str, ...]) -> Problem | None:
+    group = override.key_or_group
     if override.is_delete():
-        return Problem(override.key_or_group, "a group cannot be left out", ", ".join(choices))
+        return Problem(group, "a group cannot be left out", ", ".join(choices))
     choice = override.value()
-    if choice is None and override.key_or_group == "experiment":
-        return None
-    if choice in choices:
+    if (override.is_add() or override.is_force_add()) and (group in fields() or group == "experiment"):
+        return Problem(f"+{group}", "every experiment has it already", nearest=f"{group}={choice}")
+    if override.package is not None:
+        return Problem(f"{group}@{override.package}", "a group's place is fixed", nearest=f"{group}={choice}")
+    if (choice is None and group == "experiment") or choice in choices:
         return None
     message = f"no choice named {choice!r}"
-    return Problem(override.key_or_group, message, ", ".join(choices), nearest(str(choice), choices))
+    return Problem(group, message, ", ".join(choices), nearest(str(choice), choices))
+
+
+def _no_such_key(key: str, override: Override) -> Problem:
+    if key in fields():
+        return Problem(key, f"this experiment has no {key.rpartition('.')[0]}")
+    if is_free_entry(key) and not override.is_delete():
+        return Problem(key, "no such key yet", nearest=f"+{key}=...")
+    return Problem(key, "no such key", nearest=nearest(key, fields()))
 
 
 def _set(config: DictConfig, override: Override) -> Problem | None:
     key, exists = override.key_or_group, node_at(config, override.key_or_group) is not None
+    if override.is_delete() and key in fields():
+        return Problem(key, "cannot be left out")
+    if exists and override.is_add() and not isinstance(override.value(), (dict, list)):
+        return Problem(f"+{key}", "is there already", nearest=shortened((override.input_line or "")[1:]))
     if not exists and not (override.is_add() or override.is_force_add()):
-        near = nearest(key, leaf_keys(config))
-        return Problem(key, "no such key", nearest=near)
+        return _no_such_key(key, override)
     try:
-        if override.is_delete():
-            parent, _, name = key.rpartition(".")
-            node = OmegaConf.select(config, parent) if parent else config
-            with open_dict(config):
-                del node[name]
-        else:
-            with open_dict(config):
-                value = override.value()
-                replace = isinstance(value, (dict, list)) and not value
-                OmegaConf.update(config, key, value, merge=not replace, force_add=True)
-    except (OmegaConfBaseException, TypeError, ValueError) as error:
-        return Problem(key, str(error).splitlines()[0])
+        # Hydra's own function, so that `+`, `++`, `~` and merging are what Hydra has them be.
+        ConfigLoaderImpl._apply_overrides_to_config([override], config)
+    except (HydraException, OmegaConfBaseException, TypeError, ValueError, AssertionError) as error:
+        if key in open_mappings() and isinstance(error.__cause__, ConfigKeyError):
+            return Problem(key, "no such key yet", nearest=f"+{key}=...")
+        reason = str(error.__cause__ or error).strip().splitlines()
+        return Problem(key, shortened(reason[0] if reason else type(error).__name__))
     return None

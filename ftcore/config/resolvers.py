@@ -18,12 +18,17 @@ def detected(what: str, fallback: object = None) -> object:
     return len(devices) if field == "devices" else getattr(devices[0], field)
 
 
-def strategy(nodes: int, devices_per_node: int) -> str:
-    """One process, or a replica a rank."""
-    return "single" if nodes * devices_per_node == 1 else "ddp"
+def strategy(nodes: object, devices_per_node: object) -> str:
+    """One process, or a replica a rank; of values that the schema has yet to check."""
+    return "single" if nodes == devices_per_node == 1 else "ddp"
+
+
+def dtype(accelerator: object, arch: object) -> str:
+    """The precision that an accelerator computes in; of values that the schema has yet to check."""
+    return default_dtype(str(accelerator), None if arch is None else str(arch))
 
 
 def register() -> None:
     """Make `${ftcore.detected:...}`, `${ftcore.dtype:...}` and `${ftcore.strategy:...}` known."""
-    for name, function in (("detected", detected), ("dtype", default_dtype), ("strategy", strategy)):
+    for name, function in (("detected", detected), ("dtype", dtype), ("strategy", strategy)):
         OmegaConf.register_new_resolver(f"ftcore.{name}", function, replace=True)

@@ -6,9 +6,11 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
-from ftcore.config.errors import Problem, nearest
+from ftcore.config.errors import Problem, nearest, shortened
+from ftcore.config.fields import fields
 from ftcore.config.overrides import node_at
 from ftcore.config.schema import Experiment
 
@@ -20,8 +22,11 @@ def resolve(config: DictConfig) -> tuple[dict[str, Any] | None, list[Problem]]:
     try:
         return OmegaConf.to_container(config, resolve=True, throw_on_missing=True), []  # type: ignore[return-value]
     except OmegaConfBaseException:
-        by_key = {problem.key: problem for problem in reversed(list(_unresolved(config, "", config)))}
-        return None, list(reversed(by_key.values()))
+        found = list(_unresolved(config, "", config))
+        by_key = {problem.key: problem for _, problem in found}
+        # Of a key and those that repeat it, what the key itself has is what people typed.
+        by_key |= {problem.key: problem for own, problem in found if own == problem.key}
+        return None, list(by_key.values())
 
 
 def validate(
@@ -35,39 +40,24 @@ def validate(
     try:
         return Experiment.model_validate(plain), []
     except ValidationError as error:
-        by_key: dict[str, list[dict[str, Any]]] = {}
+        by_key: dict[str, list[ErrorDetails]] = {}
         for item in error.errors(include_url=False):
-            key = _key(item["loc"], plain, item["type"])
-            by_key.setdefault(_typed_key(key, config), []).append(item)
+            by_key.setdefault(_typed_key(_key(item, plain), config), []).append(item)
         return None, [_problem(key, items) for key, items in by_key.items()]
 
 
-def field_names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Every dotted field name under `model`."""
-    for name, field in model.model_fields.items():
-        yield f"{prefix}{name}"
-        for part in _models(field.annotation):
-            yield from field_names(part, f"{prefix}{name}.")
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in getattr(annotation, "__args__", ()) for model in _models(part)]
-
-
-def _unresolved(node: Any, key: str, root: DictConfig) -> Iterator[Problem]:
-    """A problem for each value below `node` that is missing or whose interpolation cannot be resolved."""
+def _unresolved(node: Any, key: str, root: DictConfig) -> Iterator[tuple[str, Problem]]:
+    """Key and problem of each value below `node` that is missing or cannot be resolved."""
     if node is None or node._is_none():
         return
     if node._is_missing():
-        yield Problem(key, "must be given")
+        yield key, Problem(key, "must be given")
     elif node._is_interpolation():
         try:
             node._dereference_node()
         except OmegaConfBaseException as error:
             reason = str(error).splitlines()[0]
-            yield Problem(_typed_key(key, root), f"cannot resolve {node._value()} ({reason})")
+            yield key, Problem(_typed_key(key, root), f"cannot resolve {node._value()} ({reason})")
     elif isinstance(node, DictConfig):
         for name, child in node._content.items():
             yield from _unresolved(child, f"{key}.{name}" if key else str(name), root)
@@ -76,37 +66,47 @@ def _unresolved(node: Any, key: str, root: DictConfig) -> Iterator[Problem]:
             yield from _unresolved(child, f"{key}.{index}", root)
 
 
-def _key(loc: tuple[Any, ...], plain: Any, kind: str) -> str:
-    """Dotted key of a pydantic location, without the union tags that are no keys of the data."""
+def _key(item: ErrorDetails, plain: Any) -> str:
+    """Dotted key of a pydantic error, without the union tags that are no keys of the data."""
     parts, node = [], plain
-    for i, part in enumerate(loc):
+    for i, part in enumerate(item["loc"]):
         is_key = isinstance(node, dict) and part in node
         is_index = isinstance(node, list) and isinstance(part, int) and part < len(node)
-        absent = kind == "missing" and i == len(loc) - 1
+        absent = item["type"] == "missing" and i == len(item["loc"]) - 1
         if is_key or is_index or absent:
             parts.append(str(part))
             node = node[part] if not absent else None
+    if item["type"].startswith("union_tag"):
+        parts.append(item["ctx"]["discriminator"].strip("'"))
     return ".".join(parts)
 
 
-def _typed_key(key: str, config: DictConfig | None) -> str:
+def _typed_key(key: str, config: DictConfig | None, seen: tuple[str, ...] = ()) -> str:
     node = node_at(config, key) if config is not None and key else None
     alias = ALIAS.match(str(node._value())) if node is not None and node._is_interpolation() else None
-    return _typed_key(alias[1], config) if alias and node_at(config, alias[1]) is not None else key
+    if alias is None or alias[1] in seen or node_at(config, alias[1]) is None:
+        return key
+    return _typed_key(alias[1], config, (*seen, key))
 
 
-def _problem(key: str, items: list[dict[str, Any]]) -> Problem:
+def _problem(key: str, items: list[ErrorDetails]) -> Problem:
     kind, given = items[0]["type"], items[0].get("input")
+    shown = shortened(repr(given))
     if kind == "extra_forbidden":
-        return Problem(key, "no such key", nearest=nearest(key, field_names(Experiment)))
-    if kind == "missing":
+        return Problem(key, "no such key", nearest=nearest(key, fields()))
+    if kind in ("missing", "union_tag_not_found"):
         return Problem(key, "missing")
+    if kind == "union_tag_invalid":
+        tag, tags = str(items[0]["ctx"]["tag"]), items[0]["ctx"]["expected_tags"].replace("'", "")
+        return Problem(key, f"{tag!r} is not allowed", tags, nearest(tag, tags.split(", ")))
+    if kind == "string_pattern_mismatch" and key in fields():
+        return Problem(key, f"{shown} is not allowed", fields()[key].description or "")
     allowed = [str(i["ctx"]["expected"]) for i in items if i["type"] == "literal_error"]
     if allowed:
-        message = f"{given!r} is not allowed"
+        choices = re.findall(r"'([^']+)'", allowed[0])
         if len(items) > len(allowed):
             allowed.append("a number")
-        choices = re.findall(r"'([^']+)'", allowed[0])
-        return Problem(key, message, ", ".join(allowed).replace("'", ""), nearest(str(given), choices))
+        near = nearest(str(given), choices)
+        return Problem(key, f"{shown} is not allowed", ", ".join(allowed).replace("'", ""), near)
     messages = dict.fromkeys(item["msg"].removeprefix("Input ") for item in items)
-    return Problem(key, f"{' or '.join(messages)}; got {given!r}")
+    return Problem(key, f"{' or '.join(messages)}; got {shown}")

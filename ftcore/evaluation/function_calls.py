@@ -35,8 +35,8 @@ def evaluate(e: Experiment, run: RunDirectory, report: Report) -> dict[str, Any]
     for number, who in enumerate(("base", "tuned")):
         start = time.perf_counter()
 
-        def done(count: int, offset: int = number * len(cases), who: str = who) -> None:
-            report(offset + count, 2 * len(cases), "cases", model=who)
+        def done(count: float, offset: int = number * len(cases), who: str = who) -> None:
+            report(int(offset + count), 2 * len(cases), "cases", model=who)
 
         answers[who] = _answers(e, run, who, cases, done)
         seconds[who] = round(time.perf_counter() - start, 3)
@@ -56,7 +56,7 @@ def _draw(categories: tuple[str, ...], count: int, seed: int) -> list[Case]:
 
 
 def _answers(
-    e: Experiment, run: RunDirectory, who: str, cases: list[Case], done: Callable[[int], None]
+    e: Experiment, run: RunDirectory, who: str, cases: list[Case], done: Callable[[float], None]
 ) -> list[str]:
     device = "cpu" if e.hardware.accelerator == "cpu" else "cuda"
     dtype = DTYPES[e.precision.dtype]

@@ -1,9 +1,10 @@
 """Greedy replies, in batches."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteria
 
 Messages = list[dict[str, str]]
 
@@ -16,12 +17,13 @@ def replies(
     stop_tokens: Sequence[str],
     max_new_tokens: int,
     batch_size: int,
-    report: Callable[[int], None],
+    report: Callable[[float], None],
 ) -> list[str]:
     """The model's reply to each conversation, without its stop token.
 
     Prompts are put in the chat template that the model's folder holds, which is what a server would use.
-    Batches take prompts of like length, so that little is padded; `report` is called with the number done.
+    Batches take prompts of like length, so that little is padded. `report` is called after each token with
+    the conversations done, the batch under way counted by its share of `max_new_tokens`; it may raise.
     """
     texts = [
         tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
@@ -37,9 +39,23 @@ def replies(
         output = model.generate(
             **batch.to(model.device), do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=stops,
             pad_token_id=tokenizer.pad_token_id, temperature=None, top_p=None, top_k=None,
+            stopping_criteria=[_Watch(report, start, len(chosen), max_new_tokens)],
         )  # fmt: skip
         for index, tokens in zip(chosen, output[:, batch["input_ids"].shape[1] :].tolist(), strict=True):
             end = next((i for i, token in enumerate(tokens) if token in stops), len(tokens))
             answers[index] = tokenizer.decode(tokens[:end], skip_special_tokens=True)
         report(start + len(chosen))
     return answers
+
+
+class _Watch(StoppingCriteria):
+    """Tells of each new token of a batch; never stops it."""
+
+    def __init__(self, report: Callable[[float], None], before: int, size: int, most: int) -> None:
+        self.report, self.before, self.size, self.most = report, before, size, most
+        self.steps = 0
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
+        self.steps += 1
+        self.report(self.before + self.size * self.steps / self.most)
+        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)

@@ -1,13 +1,13 @@
 """Which accelerators this machine has, read from the driver's own files and tools.
 
 DCU: the KFD topology in sysfs, with Hygon's runtime beside it (another HIP card is not a DCU).
-CUDA: `nvidia-smi`, narrowed by CUDA_VISIBLE_DEVICES.
+CUDA: `nvidia-smi`. Either as the *_VISIBLE_DEVICES variables narrow it.
 """
 
 import os
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -19,11 +19,15 @@ KFD_NODES = "sys/class/kfd/kfd/topology/nodes"
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One accelerator; `memory_gib` in GiB."""
+    """One accelerator; `memory_gib` in GiB, None where the driver does not say."""
 
     card: str
     arch: str
-    memory_gib: float
+    memory_gib: float | None
+
+
+Found = tuple[str, Device]
+"""UUID as the runtime spells it, and the device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,41 +50,64 @@ class Machine:
 @cache
 def this_machine() -> Machine:
     """The machine this process runs on; looked at once a process."""
-    return Machine(cuda=_cuda_devices(os.environ), dcu=dcu_devices(Path("/"), os.environ))
+    return Machine(cuda=_nvidia_smi(os.environ), dcu=dcu_devices(Path("/"), os.environ))
 
 
 def dcu_devices(root: Path, env: Mapping[str, str]) -> tuple[Device, ...]:
-    """DCUs under `root` (`/`, or a copy of its tree), as HIP_VISIBLE_DEVICES narrows them."""
+    """DCUs under `root` (`/`, or a copy of its tree) that HIP would show.
+
+    ROCR_VISIBLE_DEVICES hides cards from the runtime below HIP, and HIP numbers what is left; HIP reads
+    CUDA_VISIBLE_DEVICES where its own variable is not set.
+    """
     if not ((root / "opt/hyhal").exists() or env.get("DTKROOT")):
         return ()
     nodes = sorted((root / KFD_NODES).glob("*"), key=lambda node: int(node.name))
     found = [device for device in map(_kfd_device, nodes) if device]
-    return visible(found, env.get("HIP_VISIBLE_DEVICES"))
+    left = visible(found, env.get("ROCR_VISIBLE_DEVICES"))
+    return _without_uuids(visible(left, env.get("HIP_VISIBLE_DEVICES", env.get("CUDA_VISIBLE_DEVICES"))))
 
 
-def visible(devices: list[Device], listed: str | None) -> tuple[Device, ...]:
-    """`devices` as a *_VISIBLE_DEVICES value selects them: indices up to the first that does not exist."""
+def cuda_devices(csv: str, env: Mapping[str, str]) -> tuple[Device, ...]:
+    """Cards of an `nvidia-smi` answer that CUDA would show."""
+    found, listed = parse_nvidia_smi(csv), env.get("CUDA_VISIBLE_DEVICES")
+    if listed and listed.strip().startswith("MIG-") and found:
+        # A process can use one MIG instance, and nvidia-smi's rows are of whole cards.
+        return (replace(found[0][1], memory_gib=None),)
+    return _without_uuids(visible(found, listed))
+
+
+def visible(devices: list[Found], listed: str | None) -> list[Found]:
+    """`devices` as a *_VISIBLE_DEVICES value selects them: indices, or the beginnings of UUIDs.
+
+    As the runtimes do: what follows an entry that matches nothing is ignored, and an entry twice hides all.
+    """
     if listed is None:
-        return tuple(devices)
-    chosen = []
-    for part in listed.split(","):
-        if not part.strip().isdigit() or int(part) >= len(devices):
+        return devices
+    chosen: list[Found] = []
+    for part in map(str.strip, listed.split(",")):
+        if part.isdecimal():
+            match = devices[int(part) : int(part) + 1]
+        else:
+            match = [device for device in devices if part and device[0].startswith(part)]
+        if len(match) != 1:
             break
-        chosen.append(devices[int(part)])
-    return tuple(chosen)
+        if match[0] in chosen:
+            return []
+        chosen += match
+    return chosen
 
 
-def parse_nvidia_smi(csv: str) -> list[tuple[str, Device]]:
-    """`uuid, name, compute_cap, memory.total` rows (MiB, no header, no units) as (uuid, Device)."""
+def parse_nvidia_smi(csv: str) -> list[Found]:
+    """`uuid, name, compute_cap, memory.total` rows (MiB, no header, no units); `[N/A]` is unknown memory."""
     devices = []
     for line in csv.strip().splitlines():
         uuid, name, capability, memory = (part.strip() for part in line.split(","))
-        arch = "sm_" + capability.replace(".", "")
-        devices.append((uuid, Device(name, arch, round(float(memory) / MIB_PER_GIB, 1))))
+        gib = round(int(memory) / MIB_PER_GIB, 1) if memory.isdecimal() else None
+        devices.append((uuid, Device(name, "sm_" + capability.replace(".", ""), gib)))
     return devices
 
 
-def _cuda_devices(env: Mapping[str, str]) -> tuple[Device, ...]:
+def _nvidia_smi(env: Mapping[str, str]) -> tuple[Device, ...]:
     if not Path("/dev/nvidiactl").exists() and not Path("/proc/driver/nvidia").exists():
         return ()
     query = "--query-gpu=uuid,name,compute_cap,memory.total"
@@ -91,15 +118,14 @@ def _cuda_devices(env: Mapping[str, str]) -> tuple[Device, ...]:
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return ()
-    found = parse_nvidia_smi(answer.stdout)
-    listed = env.get("CUDA_VISIBLE_DEVICES")
-    if listed and listed.startswith(("GPU-", "MIG-")):
-        by_uuid = dict(found)
-        return tuple(by_uuid[uuid] for uuid in listed.split(",") if uuid in by_uuid)
-    return visible([device for _, device in found], listed)
+    return cuda_devices(answer.stdout, env)
 
 
-def _kfd_device(node: Path) -> Device | None:
+def _without_uuids(found: list[Found]) -> tuple[Device, ...]:
+    return tuple(device for _, device in found)
+
+
+def _kfd_device(node: Path) -> Found | None:
     properties = _key_values(node / "properties")
     version = properties.get("gfx_target_version", 0)
     if not version:
@@ -108,7 +134,8 @@ def _kfd_device(node: Path) -> Device | None:
     arch = f"gfx{version // 10000}{version // 100 % 100:x}{version % 100:x}"
     banks = (_key_values(bank / "properties") for bank in (node / "mem_banks").glob("*"))
     memory = sum(bank.get("size_in_bytes", 0) for bank in banks) / 2**30
-    return Device(DCU_CARDS.get(arch, arch), arch, round(memory, 1))
+    uuid = f"GPU-{properties.get('unique_id', 0):016x}"
+    return uuid, Device(DCU_CARDS.get(arch, arch), arch, round(memory, 1))
 
 
 def _key_values(path: Path) -> dict[str, int]:

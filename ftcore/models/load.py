@@ -11,7 +11,9 @@ from ftcore.config.schema import Model
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def load_model(path: str | Path, model: Model, dtype: torch.dtype | str, device: str = "cpu") -> PreTrainedModel:
+def load_model(
+    path: str | Path, model: Model, dtype: torch.dtype | str, device: str = "cpu"
+) -> PreTrainedModel:
     """The causal language model in `path`; dtype "auto" keeps the type it was saved in."""
     kwargs: dict[str, Any] = {"attn_implementation": model.attention} if model.attention != "sdpa" else {}
     llm = AutoModelForCausalLM.from_pretrained(

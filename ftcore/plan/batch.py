@@ -45,5 +45,7 @@ def duration(e: Experiment, samples: int) -> Duration:
     """Steps for `samples` sequences an epoch; at least one. The last step is filled from the next epoch."""
     b = batch(e)
     per_epoch = math.ceil(math.ceil(samples / b.data_parallel) / b.micro_batch)
-    steps = e.max_steps or max(1, math.ceil(e.epochs * per_epoch / b.accumulation))
+    # 1.1 * 10 is 11.000000000000002 in floating point: without rounding, that would be a twelfth iteration.
+    iterations = round(e.epochs * per_epoch, 6)
+    steps = e.max_steps or max(1, math.ceil(iterations / b.accumulation))
     return Duration(steps, steps * b.accumulation, per_epoch)

@@ -30,7 +30,9 @@ def packages(e: Experiment) -> Iterator[Problem]:
     needed += ["bitsandbytes"] if e.lora.method == "qlora" else []
     if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
         yield Problem(
-            "installation", f"{', '.join(missing)} not installed: this is the light half", "make setup (see README)"
+            "installation",
+            f"{', '.join(missing)} not installed: this is the light half",
+            "make setup (see README)",
         )
 
 
@@ -43,15 +45,19 @@ def model(e: Experiment) -> Iterator[Problem]:
     elif not path.is_dir():
         looks_local = e.model.path.startswith((".", "/", "~")) or e.model.path.count("/") != 1
         if looks_local:
-            yield Problem("model.path", f"no such folder: {e.model.path}", "a folder, or a hub id ORGANISATION/NAME")
+            yield Problem(
+                "model.path", f"no such folder: {e.model.path}", "a folder, or a hub id ORGANISATION/NAME"
+            )
         elif os.environ.get("HF_HUB_OFFLINE") == "1":
-            yield Problem("model.path", f"{e.model.path} is no folder here, and HF_HUB_OFFLINE=1 forbids fetching it")
+            yield Problem(
+                "model.path", f"{e.model.path} is no folder here, and HF_HUB_OFFLINE=1 forbids fetching it"
+            )
 
 
 def data(e: Experiment) -> Iterator[Problem]:
-    if e.data.format == "function_calls" or e.evaluation.kind == "function_calls":
-        if importlib.util.find_spec("bfcl_eval") is None:
-            yield Problem("data", "bfcl-eval is not installed", "pip install --no-deps bfcl-eval")
+    uses_bfcl = "function_calls" in (e.data.format, e.evaluation.kind)
+    if uses_bfcl and importlib.util.find_spec("bfcl_eval") is None:
+        yield Problem("data", "bfcl-eval is not installed", "pip install --no-deps bfcl-eval")
     if e.data.path is not None and not Path(e.data.path).expanduser().exists():
         yield Problem("data.path", f"no such file or folder: {e.data.path}")
 
@@ -66,7 +72,8 @@ def machine(e: Experiment) -> Iterator[Problem]:
     there = len(this_machine().devices(kind))
     if kind != "cpu" and there < e.hardware.devices_per_node:
         yield Problem(
-            "hardware.devices_per_node", f"{e.hardware.devices_per_node} asked for, {there} {kind} device(s) here",
+            "hardware.devices_per_node",
+            f"{e.hardware.devices_per_node} asked for, {there} {kind} device(s) here",
             str(there) if there else "hardware=auto",
         )  # fmt: skip
 
@@ -82,6 +89,7 @@ def disk(e: Experiment) -> Iterator[Problem]:
     free = shutil.disk_usage(place).free
     if need > free:
         yield Problem(
-            "runs_dir", f"{need / BYTES_PER_GIB:.1f} GiB needed for the merged model, {free / BYTES_PER_GIB:.1f} free",
+            "runs_dir",
+            f"{need / BYTES_PER_GIB:.1f} GiB needed for the merged model, {free / BYTES_PER_GIB:.1f} free",
             "export.merge=false, or another runs_dir",
         )  # fmt: skip

@@ -260,24 +260,9 @@ def _joined(value: Any) -> str:
 def commands(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """(what it does, command line) for what makes sense in the run's state."""
     run = shlex.quote(fmt.text(record.get("id")) or "RUN_ID")
-    says = {
-        "resume": "go on from the newest valid checkpoint",
-        "logs": "read the logs of every rank",
-        "status": "see where the job stands",
-        "cancel": "stop the job",
-        "show": "the record, in the terminal",
-        "rerun": "do the same again in a new run directory",
-        "diff": "what differs from another run",
-        "report": "write this page again",
-    }
-    by_state = {
-        "completed": ("show", "rerun", "diff"),
-        "failed": ("logs", "resume", "show"),
-        "preempted": ("status", "resume", "logs"),
-        "cancelled": ("resume", "rerun", "show"),
-    }
-    chosen = by_state.get(record.get("state"), ("status", "logs", "cancel", "report"))
-    lines = {one: f"python -m ftcore {one} {run}" for one in chosen}
-    if "diff" in lines:
-        lines["diff"] += " OTHER_RUN"
-    return tuple((says[one], line) for one, line in lines.items())
+    lines = [("write this page again", f"python -m ftcore report {run}")]
+    if record.get("state") != "completed":
+        lines.insert(0, ("go on from the newest valid checkpoint", f"python -m ftcore resume {run}"))
+    if command := fmt.text(record.get("command")):
+        lines.append(("the same again, in a new run directory", command))
+    return tuple(lines)

@@ -5,8 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from omegaconf import OmegaConf
-
+from ftcore.config import plain_yaml
 from ftcore.config.compose import Composed, to_yaml
 from ftcore.config.identity import config_hash
 from ftcore.config.xtuner import build, deepspeed_config, render
@@ -31,7 +30,7 @@ def create(composed: Composed, request: Request) -> RunDirectory:
     run = make(Path(experiment.runs_dir), experiment.name)
     write_text(run.config, to_yaml(experiment))
     asked = {"overrides": list(composed.overrides), "choices": composed.choices}
-    write_text(run.path / "overrides.yaml", OmegaConf.to_yaml(OmegaConf.create(asked)))
+    write_text(run.path / "overrides.yaml", plain_yaml.dump(asked))
     write_text(run.xtuner_config, xtuner_text(composed))
     if (deepspeed := deepspeed_config(experiment)) is not None:
         write_json(run.path / "deepspeed.json", deepspeed)

@@ -1,8 +1,10 @@
 """A run's directory: made whole before anything starts, never shared by two runs, never moved under a job."""
 
+import os
 import secrets
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,12 +78,17 @@ class RunDirectory:
 
 
 def make(runs_dir: Path, name: str) -> RunDirectory:
-    """A new, empty run directory `runs_dir/name/<time>-<random>`; two in the same second differ."""
+    """A new, empty run directory `runs_dir/name/<time>-<milliseconds><random>`.
+
+    Two made at once differ, and ids sort by time.
+    """
     parent = runs_dir / name
     try:
         parent.mkdir(parents=True, exist_ok=True)
         while True:
-            path = parent / f"{time.strftime(ID_FORMAT)}-{secrets.token_hex(2)}"
+            now = time.time()
+            stamp = time.strftime(ID_FORMAT, time.localtime(now))
+            path = parent / f"{stamp}-{int(now % 1 * 1000):03d}{secrets.token_hex(1)}"
             try:
                 path.mkdir(exist_ok=False)
                 return RunDirectory(path)
@@ -104,9 +111,11 @@ def find(runs_dir: Path, reference: str) -> RunDirectory:
 
     Raises RequestError where there is none, or more than one.
     """
-    folder = Path(reference)
-    if (folder / "record.json").is_file():
-        return RunDirectory(folder)
+    # Absolute, so that `.` and `../ID` have the run's id and name.
+    folder = Path(os.path.abspath(reference))
+    with suppress(OSError, ValueError):  # a reference too long, or of no possible name, is no folder
+        if (folder / "record.json").is_file():
+            return RunDirectory(folder)
     runs = list(every(runs_dir))
     if reference == "last" and runs:
         return runs[-1]

@@ -57,16 +57,21 @@ def _written(attempt: Path) -> list[record.Record]:
 
 
 def _deaths(attempt: Path, entry: record.Record) -> list[record.Record]:
-    """Ranks that a signal ended."""
+    """Ranks that a signal ended, or that failed before they could write anything down."""
     deaths = []
     for rank, ended in (read_json(attempt / "exits.json") or {}).items():
-        if ended["code"] < 0 and not (attempt / f"failure.rank{rank}.json").exists():
-            name = signal.Signals(-ended["code"]).name
-            hint = ", out of memory?" if name == "SIGKILL" else ""
-            failure = _silent(attempt, entry, int(rank), f"rank {rank} was ended by {name}{hint}")
+        if ended["code"] and not (attempt / f"failure.rank{rank}.json").exists():
+            failure = _silent(attempt, entry, int(rank), _how(int(rank), ended["code"]))
             time = datetime.fromtimestamp(ended["time"]).astimezone() - NOTICED_WITHIN
             deaths.append(failure | {"time": time.isoformat()})
     return deaths
+
+
+def _how(rank: int, code: int) -> str:
+    if code > 0:
+        return f"rank {rank} ended with exit code {code} (see rank{rank}.err)"
+    name = signal.Signals(-code).name
+    return f"rank {rank} was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
 
 
 def _silent(attempt: Path, entry: record.Record, rank: int, reason: str) -> record.Record:

@@ -1,6 +1,7 @@
 """The code and environment that a run is made with, kept in its directory."""
 
 import hashlib
+import os
 import platform
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 SOURCE_ROOT = Path(__file__).parents[2]
+PREFIXES = ("--src-prefix=a/", "--dst-prefix=b/")
 MAX_UNTRACKED_BYTES = 1_000_000
 RECORDED = (
     "ftcore", "torch", "transformers", "xtuner", "mmengine", "deepspeed", "peft", "datasets", "accelerate",
@@ -26,15 +28,17 @@ def save_code(folder: Path, root: Path = SOURCE_ROOT) -> dict[str, Any]:
     commit = _git(root, "rev-parse", "HEAD")
     if commit is None or _git(root, "ls-files", "--error-unmatch", "ftcore/__init__.py") is None:
         return {"commit": None, "dirty": False, "diff_sha256": None, "version": _version("ftcore")}
-    diff = _git(root, "diff", "HEAD", "--binary") or ""
-    untracked = (_git(root, "ls-files", "--others", "--exclude-standard") or "").splitlines()
-    (folder / "commit.txt").write_text(f"{commit.strip()}\n")
-    (folder / "diff.patch").write_text(diff)
+    # Whatever the user's git settings are; bytes, since a patch of decoded text may no longer apply.
+    diff = _git(root, "diff", "HEAD", "--binary", "--no-color", "--no-ext-diff", *PREFIXES) or b""
+    listed = _git(root, "ls-files", "-z", "--others", "--exclude-standard") or b""
+    untracked = [os.fsdecode(name) for name in listed.split(b"\0") if name]
+    (folder / "commit.txt").write_bytes(commit.strip() + b"\n")
+    (folder / "diff.patch").write_bytes(diff)
     left_out = [name for name in untracked if not _copy_small(root / name, folder / "untracked" / name)]
     return {
-        "commit": commit.strip(),
+        "commit": commit.decode().strip(),
         "dirty": bool(diff or untracked),
-        "diff_sha256": hashlib.sha256(diff.encode()).hexdigest() if diff else None,
+        "diff_sha256": hashlib.sha256(diff).hexdigest() if diff else None,
         "untracked": untracked,
         "untracked_left_out": left_out,
         "version": _version("ftcore"),
@@ -61,10 +65,10 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _git(root: Path, *arguments: str) -> str | None:
+def _git(root: Path, *arguments: str) -> bytes | None:
     command = ["git", "-C", str(root), *arguments]
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, errors="replace", check=True)
+        answer = subprocess.run(command, capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
     return answer.stdout

@@ -7,6 +7,7 @@ from types import FrameType
 from typing import Any
 
 from ftcore.config.schema import Experiment
+from ftcore.runs import record
 from ftcore.runs.directory import RunDirectory
 from ftcore.runs.progress import Progress
 
@@ -68,6 +69,11 @@ class Context:
     rank: Rank
     stop: StopRequest
     progress: Progress
+
+    def warn(self, text: str) -> None:
+        """Into this rank's log, and into the record for whoever follows the run."""
+        print(f"warning: {text}", flush=True)
+        record.update(self.run, lambda entry: entry["attempts"][-1].setdefault("warnings", []).append(text))
 
     def report(self, done: int, total: int | None, unit: str, **shown: Any) -> None:
         """Show progress, and end here if a stop was asked for."""

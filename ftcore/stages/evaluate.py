@@ -1,12 +1,14 @@
 """Stage evaluate: held-out cases, base against tuned -> `evaluation.json`."""
 
+from ftcore.config.schema import Experiment
+from ftcore.runs.directory import RunDirectory
 from ftcore.runs.files import write_json
 from ftcore.runs.record import Record
 from ftcore.stages.context import Context, Detail
 
 
-def pending(context: Context) -> bool:
-    return context.experiment.evaluation.kind != "none" and not context.run.evaluation.exists()
+def pending(e: Experiment, run: RunDirectory) -> bool:
+    return e.evaluation.kind != "none" and not run.evaluation.exists()
 
 
 def work(context: Context) -> Detail:

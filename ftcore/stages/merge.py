@@ -1,14 +1,15 @@
 """Stage merge: base model plus adapter -> `merged/`, which plain transformers loads."""
 
-from ftcore.models.files import artifacts
+from ftcore.config.schema import Experiment
+from ftcore.models.files import artifacts, replace_artifacts
+from ftcore.runs.directory import RunDirectory
 from ftcore.runs.files import folder_in_one_step
 from ftcore.runs.record import Record
 from ftcore.stages.context import Context, Detail
 
 
-def pending(context: Context) -> bool:
-    e = context.experiment
-    return e.export.merge and e.lora.method != "full" and not context.run.merged.is_dir()
+def pending(e: Experiment, run: RunDirectory) -> bool:
+    return e.export.merge and e.lora.method != "full" and not run.merged.is_dir()
 
 
 def work(context: Context) -> Detail:
@@ -20,4 +21,4 @@ def work(context: Context) -> Detail:
 
 
 def into_record(record: Record, detail: Detail) -> None:
-    record["artifacts"] += detail["artifacts"]
+    replace_artifacts(record, detail["artifacts"])

@@ -15,11 +15,6 @@ RESULT = "prepared.json"
 POLL_SECONDS = 0.1
 
 
-def pending(context: Context) -> bool:
-    # Cheap where all is in the cache, so every attempt makes sure of it anew.
-    return not context.run.trained.exists()
-
-
 def work(context: Context) -> Detail:
     from ftcore.data.prepare import prepare
 
@@ -34,7 +29,8 @@ def work(context: Context) -> Detail:
         "cache_key": prepared.key,
         "model_sha256": fingerprint(e.model, Path(e.cache_dir)),
         **{name: manifest[name] for name in (
-            "sources", "rows", "sequences", "tokens", "labelled_tokens", "tokens_cut", "samples", "fill_share",
+            "sources", "rows", "sequences", "tokens", "labelled_tokens", "tokens_cut", "samples",
+            "fill_share",
         )},
     }  # fmt: skip
     write_json(context.attempt / RESULT, detail)

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ftcore.config.schema import Experiment
 from ftcore.runs import record
+from ftcore.runs.directory import RunDirectory
 from ftcore.stages import evaluate, export, merge, prepare, train
 from ftcore.stages.context import Context, Detail
 
@@ -14,7 +16,7 @@ class Stage:
 
     name: str
 
-    pending: Callable[[Context], bool]
+    pending: Callable[[Experiment, RunDirectory], bool]
     """Whether it is asked for and its result is not on disk yet."""
 
     work: Callable[[Context], Detail]
@@ -27,12 +29,17 @@ class Stage:
 
 
 STAGES = (
-    Stage("prepare", prepare.pending, prepare.work, prepare.into_record),
+    Stage("prepare", train.pending, prepare.work, prepare.into_record),
     Stage("train", train.pending, train.work, train.into_record, on_every_rank=True),
     Stage("export", export.pending, export.work, export.into_record),
     Stage("merge", merge.pending, merge.work, merge.into_record),
     Stage("evaluate", evaluate.pending, evaluate.work, evaluate.into_record),
 )
+
+
+def missing(e: Experiment, run: RunDirectory) -> list[str]:
+    """Names of the stages whose results are not on disk, whatever the record says; imports no torch."""
+    return [stage.name for stage in STAGES if stage.pending(e, run)]
 
 
 def run_stages(context: Context) -> None:
@@ -42,12 +49,13 @@ def run_stages(context: Context) -> None:
     process tokenises or merges.
     """
     for stage in STAGES:
-        if not stage.pending(context):
+        if not stage.pending(context.experiment, context.run):
             continue
         context.stop.check()
         if context.rank.main:
             _as_main(stage, context)
         elif stage.on_every_rank:
+            context.progress.begin(stage.name)
             stage.work(context)
 
 

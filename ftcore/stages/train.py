@@ -3,16 +3,22 @@
 from pathlib import Path
 from typing import Any
 
+from ftcore.config.schema import Experiment
 from ftcore.config.xtuner.build import backend
 from ftcore.runs import metrics
+from ftcore.runs.directory import RunDirectory
 from ftcore.runs.files import write_json
 from ftcore.runs.record import Record
-from ftcore.stages import prepare
+from ftcore.stages import export, prepare
 from ftcore.stages.context import Context, Detail, Stopped
+from ftcore.training.checkpoint_files import newest as newest_checkpoint
 
 
-def pending(context: Context) -> bool:
-    return not context.run.trained.exists()
+def pending(e: Experiment, run: RunDirectory) -> bool:
+    """Also where training was over once, but neither its result nor a checkpoint to make it from is left."""
+    if not run.trained.exists():
+        return True
+    return export.pending(e, run) and newest_checkpoint(run.checkpoints)[0] is None
 
 
 def work(context: Context) -> Detail:
@@ -21,6 +27,7 @@ def work(context: Context) -> Detail:
     from ftcore import compat
 
     compat.apply()
+    compat.leave_out(*unused(context.experiment))
     from ftcore.training.distributed import join, leave
     from ftcore.training.engine import Callbacks, train
 
@@ -31,11 +38,11 @@ def work(context: Context) -> Detail:
         shown = {name: entry[name] for name in ("loss", "lr", "tokens_per_second")}
         context.progress.update(step, total, "steps", **shown)
 
-    callbacks = Callbacks(lambda: bool(context.stop), progress, print)
-    try:
-        outcome = train(e, context.run, Path(data["data"]), rank, context.attempt, callbacks)
-    finally:
-        leave()
+    callbacks = Callbacks(lambda: bool(context.stop), progress, context.warn)
+    outcome = train(e, context.run, Path(data["data"]), rank, context.attempt, callbacks)
+    # Not where train raises: as soon as this rank hangs up, all others fail too, and the first failure that
+    # is written down must be the one that caused them.
+    leave()
     if not outcome.finished:
         raise Stopped(context.stop.received or "another rank's request")
     if not rank.main:
@@ -43,6 +50,12 @@ def work(context: Context) -> Detail:
     results = summary(metrics.read(context.run.metrics))
     write_json(context.run.trained, results)
     return results
+
+
+def unused(e: Experiment) -> list[str]:
+    """Packages that mmengine would import although this experiment has no use for them."""
+    needed = {"bitsandbytes": e.lora.method == "qlora", "deepspeed": e.parallelism.strategy == "deepspeed"}
+    return [name for name, is_needed in needed.items() if not is_needed]
 
 
 def summary(lines: list[dict[str, Any]]) -> Detail:

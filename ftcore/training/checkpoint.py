@@ -1,18 +1,11 @@
-"""Checkpoints that training resumes from exactly: model, optimiser, schedule, scaler, RNG, position.
+"""Saving and restoring all that training goes on from: model, optimiser, schedule, scaler, RNG, position.
 
-    checkpoints/step_00000120/
-        state/ or state.pth   DeepSpeed's folder, or mmengine's file
-        rank<N>.pth           random number generators of each rank
-        manifest.json         written last: step, iteration, and the size of every file
-
-A folder with that name exists only once everything in it is on disk (rename); a torn one can still come
-from a failing disk or a copy, so sizes are compared before one is used.
+`ftcore.training.checkpoint_files` says what lies where.
 """
 
+import os
 import random
-import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,52 +14,8 @@ import torch
 import torch.distributed as dist
 from mmengine.runner import FlexibleRunner
 
-from ftcore.runs.files import read_json, sync_folder, write_json
-
-MANIFEST = "manifest.json"
-NAME = re.compile(r"^step_(\d{8})$")
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """A whole checkpoint on disk."""
-
-    path: Path
-    step: int
-    iteration: int
-
-
-def every(folder: Path) -> list[Path]:
-    """Checkpoint folders under `folder`, oldest first, whole or torn."""
-    return sorted(path for path in folder.glob("step_*") if NAME.match(path.name))
-
-
-def examine(path: Path) -> Checkpoint | str:
-    """The checkpoint in `path`, or why it cannot be used."""
-    try:
-        manifest = read_json(path / MANIFEST)
-    except ValueError as error:
-        return f"{MANIFEST} cannot be read ({error})"
-    if manifest is None:
-        return f"{MANIFEST} is missing"
-    for name, size in manifest["files"].items():
-        file = path / name
-        if not file.is_file():
-            return f"{name} is missing"
-        if file.stat().st_size != size:
-            return f"{name} has {file.stat().st_size} bytes, not {size}"
-    return Checkpoint(path, manifest["step"], manifest["iteration"])
-
-
-def newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
-    """The newest whole checkpoint, and a warning for each newer one that was passed over."""
-    warnings = []
-    for path in reversed(every(folder)):
-        found = examine(path)
-        if isinstance(found, Checkpoint):
-            return found, warnings
-        warnings.append(f"checkpoint {path.name} is torn and was passed over: {found}")
-    return None, warnings
+from ftcore.runs.files import sync_folder, write_json
+from ftcore.training.checkpoint_files import MANIFEST, Checkpoint, every, examine
 
 
 def save(runner: FlexibleRunner, folder: Path, step: int, iteration: int, keep: int) -> None:
@@ -78,7 +27,8 @@ def save(runner: FlexibleRunner, folder: Path, step: int, iteration: int, keep: 
     target = folder / f"step_{step:08d}"
     temporary = folder / f".{target.name}.tmp"
     if rank == 0:
-        shutil.rmtree(temporary, ignore_errors=True)
+        for unfinished in folder.glob(".step_*.tmp"):  # of an attempt that was killed while it saved
+            shutil.rmtree(unfinished)
         temporary.mkdir(parents=True)
     dist.barrier()
     runner.strategy.save_checkpoint(
@@ -138,11 +88,11 @@ def _state_name(runner: FlexibleRunner) -> str:
 
 
 def _sync(folder: Path, files: dict[str, int]) -> None:
-    import os
-
     for name in files:
         with (folder / name).open("rb") as file:
             os.fsync(file.fileno())
+    for parent in {(folder / name).parent for name in files}:
+        sync_folder(parent)
 
 
 def _prune(folder: Path, keep: int) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
@@ -15,7 +16,13 @@ from ftcore.runs.files import read_json, write_json
 from ftcore.stages.context import Rank
 
 RENDEZVOUS = "rendezvous.json"
+POLL_SECONDS = 0.05
 WAIT_SECONDS = 600
+"""Between the first rank's arrival and the last one's."""
+
+COLLECTIVE_TIMEOUT = timedelta(minutes=30)
+
+Value = TypeVar("Value")
 
 
 def join(rank: Rank, attempt: Path, backend: str, check_stop: Callable[[], None]) -> None:
@@ -23,6 +30,8 @@ def join(rank: Rank, attempt: Path, backend: str, check_stop: Callable[[], None]
 
     Rank 0 opens a store on a port that the system picks, so that two jobs on one node cannot clash, and
     writes host and port into the attempt's folder. mmengine and DeepSpeed leave what they find initialised.
+    A stop that is asked for before every rank has arrived ends all of them: nobody enters a collective
+    alone. Raises WorkError where a rank does not arrive.
     """
     os.environ.update(
         RANK=str(rank.rank), WORLD_SIZE=str(rank.world_size), LOCAL_RANK=str(rank.local_rank),
@@ -38,13 +47,15 @@ def join(rank: Rank, attempt: Path, backend: str, check_stop: Callable[[], None]
         host = "127.0.0.1" if rank.nodes == 1 else socket.gethostname()
         store = dist.TCPStore(host, 0, rank.world_size, True, timeout, wait_for_workers=False)
         write_json(file, {"host": host, "port": store.port})
+        _gather(store, rank.world_size, check_stop)
     else:
-        place = _wait_for(file, check_stop)
+        place = _wait(lambda: read_json(file), check_stop, f"rank 0 did not appear ({file} is missing)")
         store = dist.TCPStore(place["host"], place["port"], rank.world_size, False, timeout)
+        _arrive(store, rank.rank, check_stop)
     place = read_json(file)
     os.environ.update(MASTER_ADDR=place["host"], MASTER_PORT=str(place["port"]))
     dist.init_process_group(
-        backend, store=store, rank=rank.rank, world_size=rank.world_size, timeout=timedelta(minutes=30)
+        backend, store=store, rank=rank.rank, world_size=rank.world_size, timeout=COLLECTIVE_TIMEOUT
     )
 
 
@@ -54,11 +65,41 @@ def leave() -> None:
         dist.destroy_process_group()
 
 
-def _wait_for(file: Path, check_stop: Callable[[], None]) -> dict:
+def from_main(make: Callable[[], Value]) -> Value:
+    """What `make()` gives on rank 0, on every rank; collective."""
+    holder = [make() if dist.get_rank() == 0 else None]
+    dist.broadcast_object_list(holder, src=0)
+    return holder[0]
+
+
+def _gather(store: dist.TCPStore, world_size: int, check_stop: Callable[[], None]) -> None:
+    here = [_here(rank) for rank in range(1, world_size)]
+    _wait(
+        lambda: all(store.check([key]) for key in here), check_stop,
+        "some ranks did not appear; their logs say why",
+    )  # fmt: skip
+    store.set("all_here", "yes")
+
+
+def _arrive(store: dist.TCPStore, rank: int, check_stop: Callable[[], None]) -> None:
+    store.set(_here(rank), "yes")
+    try:
+        # Rank 0 alone decides whether the job stops here: it may be past its own check already.
+        _wait(lambda: store.check(["all_here"]), lambda: None, "some ranks did not appear")
+    except dist.DistError as error:
+        check_stop()
+        raise WorkError("rank 0 ended before training began") from error
+
+
+def _here(rank: int) -> str:
+    return f"here/{rank}"
+
+
+def _wait(look: Callable[[], Value], check_stop: Callable[[], None], otherwise: str) -> Value:
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
+        if value := look():
+            return value
         check_stop()
-        if (place := read_json(file)) is not None:
-            return place
-        time.sleep(0.05)
-    raise WorkError(f"rank 0 did not appear within {WAIT_SECONDS} s ({file} is missing)")
+        time.sleep(POLL_SECONDS)
+    raise WorkError(f"{otherwise}, after {WAIT_SECONDS} s")

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from mmengine.config import ConfigDict
 from mmengine.runner import FlexibleRunner
+from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 from ftcore.config.schema import Experiment
 from ftcore.config.xtuner import build, deepspeed_config
@@ -17,7 +18,9 @@ from ftcore.plan.batch import Duration, batch, duration
 from ftcore.runs import metrics
 from ftcore.runs.directory import RunDirectory
 from ftcore.stages.context import Rank
-from ftcore.training import checkpoint, hooks, loop, model, schedule
+from ftcore.training import hooks, loop, model, optimizer, schedule
+from ftcore.training.checkpoint_files import Checkpoint, newest
+from ftcore.training.distributed import from_main
 
 REPLACED_HOOKS = ("checkpoint", "sampler_seed", "timer")
 """Default hooks whose work is done by ftcore's own."""
@@ -50,11 +53,14 @@ class Outcome:
     total_steps: int
 
 
-def train(e: Experiment, run: RunDirectory, data: Path, rank: Rank, logs: Path, callbacks: Callbacks) -> Outcome:
+def train(
+    e: Experiment, run: RunDirectory, data: Path, rank: Rank, logs: Path, callbacks: Callbacks
+) -> Outcome:
     """Train, or go on training, on this rank; collective. Checkpoints and metrics go into `run`."""
     dataset = PackedDataset(data)
     length = duration(e, len(dataset))
-    start, warnings = checkpoint.newest(run.checkpoints)
+    # One rank decides: on a shared file system two may see different things.
+    start, warnings = from_main(lambda: newest(run.checkpoints))
     if rank.main:
         for warning in warnings:
             callbacks.warn(warning)
@@ -63,6 +69,8 @@ def train(e: Experiment, run: RunDirectory, data: Path, rank: Rank, logs: Path, 
         return Outcome(True, start.step, length.steps)
     runner = _runner(e, run, dataset, length, rank, logs, callbacks, start)
     runner.train()
+    # Until then, every model that transformers loads comes out sharded.
+    unset_hf_deepspeed_config()
     steps = runner.train_loop.iter // batch(e).accumulation
     return Outcome(steps >= length.steps, steps, length.steps)
 
@@ -75,23 +83,22 @@ def _runner(
     rank: Rank,
     logs: Path,
     callbacks: Callbacks,
-    start: checkpoint.Checkpoint | None,
+    start: Checkpoint | None,
 ) -> FlexibleRunner:
     """The runner of the experiment's XTuner configuration, with ftcore's parts in place of the stock ones."""
     stock = build(e)
     default_hooks = stock["default_hooks"] | dict.fromkeys(REPLACED_HOOKS)
     custom_hooks = [hook for hook in stock["custom_hooks"] if hook["type"] in TOKENIZER_HOOKS]
     custom_hooks += _own_hooks(e, run, length, callbacks, start)
-    strategy = _strategy(e)
-    optim_wrapper = stock["optim_wrapper"]
-    if e.parallelism.strategy == "deepspeed":
-        optim_wrapper = {"type": "DeepSpeedOptimWrapper", "optimizer": optim_wrapper["optimizer"]}
+    finetune = stock["model"] | {"type": model.Finetune}
+    if dtype := optimizer.weights_dtype(e):
+        finetune["llm"] = finetune["llm"] | {"torch_dtype": dtype}
     return FlexibleRunner(
-        model=ConfigDict({**stock["model"], "type": model.Finetune}),
+        model=ConfigDict(finetune),
         work_dir=str(logs / "mmengine"),
         experiment_name=f"{run.name}-{run.id}-{logs.name}",
         train_dataloader=_loader(e, dataset, rank),
-        optim_wrapper=ConfigDict(optim_wrapper),
+        optim_wrapper=ConfigDict(optimizer.optim_wrapper(e, stock["optim_wrapper"])),
         param_scheduler=[
             {
                 "type": schedule.StepSchedule,
@@ -102,7 +109,7 @@ def _runner(
             }
         ],
         train_cfg={"type": loop.TrainLoop, "max_iters": length.iterations},
-        strategy=strategy,
+        strategy=_strategy(e),
         default_hooks=default_hooks,
         custom_hooks=custom_hooks,
         launcher="none" if e.parallelism.strategy == "single" else "pytorch",
@@ -118,7 +125,7 @@ def _own_hooks(
     run: RunDirectory,
     length: Duration,
     callbacks: Callbacks,
-    start: checkpoint.Checkpoint | None,
+    start: Checkpoint | None,
 ) -> list[dict[str, Any]]:
     accumulation = batch(e).accumulation
     own: list[dict[str, Any]] = [
@@ -131,7 +138,7 @@ def _own_hooks(
             "progress": lambda step, entry: callbacks.progress(step, length.steps, entry),
         },
         {
-            "type": hooks.CheckpointHook,
+            "type": hooks.SaveHook,
             "folder": run.checkpoints,
             "accumulation": accumulation,
             "every": e.checkpoint.every,

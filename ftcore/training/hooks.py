@@ -13,6 +13,7 @@ from mmengine.runner import FlexibleRunner
 
 from ftcore.runs import metrics
 from ftcore.training import checkpoint
+from ftcore.training.checkpoint_files import Checkpoint
 
 BYTES_PER_GIB = 2**30
 
@@ -53,7 +54,7 @@ class MetricsHook(StepHook):
         self, runner: FlexibleRunner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
         last = runner.train_loop.last
-        self.loss += float(outputs["loss"])
+        self.loss += float(outputs["loss"].detach())
         self.seconds += last.seconds
         self.data_seconds += last.data_seconds
         self.tokens += last.tokens
@@ -110,8 +111,11 @@ class MetricsHook(StepHook):
         return "cuda" if dist.get_backend() == "nccl" else "cpu"
 
 
-class CheckpointHook(StepHook):
-    """Saves every `every` iterations at the end of the step they fall in, at the end, and when stopped."""
+class SaveHook(StepHook):
+    """Saves every `every` iterations at the end of the step they fall in, at the end, and when stopped.
+
+    Not called CheckpointHook: XTuner's EvaluateChatHook takes any hook of that name for mmengine's.
+    """
 
     priority = "VERY_LOW"
 
@@ -136,7 +140,7 @@ class ResumeHook(Hook):
 
     priority = "VERY_HIGH"
 
-    def __init__(self, resume_from: checkpoint.Checkpoint) -> None:
+    def __init__(self, resume_from: Checkpoint) -> None:
         self.resume_from = resume_from
 
     def before_run(self, runner: FlexibleRunner) -> None:

@@ -4,7 +4,8 @@ import time
 from dataclasses import dataclass
 
 import torch
-from mmengine.runner import IterBasedTrainLoop
+from mmengine.runner import BaseLoop, FlexibleRunner, IterBasedTrainLoop
+from torch.utils.data import DataLoader
 
 from ftcore.data.sampler import EpochSampler
 
@@ -27,6 +28,13 @@ class TrainLoop(IterBasedTrainLoop):
     """
 
     last: Iteration
+
+    def __init__(self, runner: FlexibleRunner, dataloader: DataLoader, max_iters: int) -> None:
+        # Past mmengine's own constructor, which opens the loader: that draws from torch's generator before
+        # the adapter is, and starts a second set of loader processes.
+        BaseLoop.__init__(self, runner, dataloader)
+        self._max_iters, self._iter, self._max_epochs, self._epoch = max_iters, 0, 1, 0
+        self.stop_training = False
 
     def run(self) -> torch.nn.Module:
         """Train from the current iteration to the last one, or until `stop_training` is set."""

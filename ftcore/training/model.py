@@ -31,7 +31,9 @@ class Finetune(SupervisedFinetune):
         kwargs = {"use_reentrant": is_deepspeed_zero3_enabled()}
         self.llm.gradient_checkpointing_enable(gradient_checkpointing_kwargs=kwargs)
 
-    def _prepare_for_lora(self, peft_model: str | None = None, use_activation_checkpointing: bool = True) -> None:
+    def _prepare_for_lora(
+        self, peft_model: str | None = None, use_activation_checkpointing: bool = True
+    ) -> None:
         """Attach the adapter. XTuner prepares every model as if it were quantised, which turns all 16-bit
         weights into fp32: 32 GB instead of 16 for 8B parameters."""
         if getattr(self.llm, "is_quantized", False):

@@ -40,7 +40,13 @@ class StepSchedule(_ParamScheduler):
     SETTINGS = ("optim", "total", "accumulation")
 
     def __init__(
-        self, optimizer: BaseOptimWrapper, optim: Optim, total: int, accumulation: int, by_epoch: bool, end: int
+        self,
+        optimizer: BaseOptimWrapper,
+        optim: Optim,
+        total: int,
+        accumulation: int,
+        by_epoch: bool,
+        end: int,
     ) -> None:
         self.optim, self.total, self.accumulation = optim, total, accumulation
         super().__init__(optimizer, "lr", end=end, by_epoch=by_epoch)

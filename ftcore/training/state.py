@@ -9,7 +9,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from ftcore.config.schema import Experiment
 from ftcore.models.load import DTYPES, load_model
-from ftcore.training.checkpoint import Checkpoint
+from ftcore.training.checkpoint_files import Checkpoint
 
 Weights = dict[str, torch.Tensor]
 

@@ -124,7 +124,7 @@ def test_shows_what_the_run_was_and_what_came_out():
         "+62 points",
         "481516",
         "12345",
-        "python -m ftcore rerun 20260102-0304-abcd",
+        "python -m ftcore report 20260102-0304-abcd",
         "2026-01-02 03:04:05 UTC",
     ):
         assert expected in seen, expected

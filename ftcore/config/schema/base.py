@@ -23,6 +23,12 @@ class Section(BaseModel):
 Texts = Annotated[tuple[str, ...], Strict(False)]
 """A YAML list of strings (pydantic's strict mode would insist on a Python tuple)."""
 
+Name = Annotated[str, Field(pattern=r"^\w[\w.\-]{0,99}$")]
+"""Fit to be a folder's name: letters (Chinese ones too), digits, `_`, `-`, `.`."""
+
+Location = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]+$")]
+"""A path of this file system, or a hub id."""
+
 Positive = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Environment = dict[str, str]

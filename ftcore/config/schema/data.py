@@ -4,18 +4,19 @@ from typing import Literal
 
 from pydantic import Field
 
-from ftcore.config.schema.base import COSMETIC, Positive, Section, Texts
+from ftcore.config.schema.base import COSMETIC, Location, Name, Positive, Section, Texts
 
 
 class Data(Section):
     """One source of rows, and how rows become token sequences."""
 
-    name: str = Field(min_length=1)
+    name: Name
+    """Of letters (Chinese ones too), digits, `_`, `-`, `.`."""
 
     format: Literal["function_calls", "agent_flan", "openai", "alpaca", "text"]
     """How a row is read: see `ftcore.data.sources`."""
 
-    path: str | None
+    path: Location | None
     """A file, a folder of files, or null for data that a package ships."""
 
     categories: dict[str, Positive | None]

@@ -1,10 +1,8 @@
 """The Experiment: what `python -m ftcore` is asked to do, whole."""
 
-from typing import Annotated
-
 from pydantic import Field
 
-from ftcore.config.schema.base import COSMETIC, Positive, Section
+from ftcore.config.schema.base import COSMETIC, Location, Name, Positive, Section
 from ftcore.config.schema.data import ChatSamples, Data, Evaluation
 from ftcore.config.schema.machines import Cluster, Hardware
 from ftcore.config.schema.model import Export, Lora, Model
@@ -19,7 +17,7 @@ class Experiment(Section):
     worker builds an equal object.
     """
 
-    name: Annotated[str, Field(pattern=r"^[\w][\w.\-]{0,99}$", json_schema_extra=COSMETIC)]
+    name: Name = Field(json_schema_extra=COSMETIC)
     """Folder under `runs_dir`: letters (Chinese ones too), digits, `_`, `-`, `.`."""
 
     seed: int = Field(ge=0, lt=2**32)
@@ -39,8 +37,8 @@ class Experiment(Section):
     rank: int = Field(json_schema_extra=COSMETIC)
     """Feeds `lora.rank`."""
 
-    runs_dir: str = Field(min_length=1, json_schema_extra=COSMETIC)
-    cache_dir: str = Field(min_length=1, json_schema_extra=COSMETIC)
+    runs_dir: Location = Field(json_schema_extra=COSMETIC)
+    cache_dir: Location = Field(json_schema_extra=COSMETIC)
 
     model: Model
     data: Data

@@ -31,14 +31,14 @@ class Hardware(Section):
 class LocalCluster(Section):
     """This machine."""
 
-    kind: Literal["local"]
+    kind: Literal["local"] = Field(json_schema_extra=COSMETIC)
     env: Environment = Field(json_schema_extra=COSMETIC)
 
 
 class SlurmCluster(Section):
     """A Slurm cluster, with one task an accelerator."""
 
-    kind: Literal["slurm"]
+    kind: Literal["slurm"] = Field(json_schema_extra=COSMETIC)
     env: Environment = Field(json_schema_extra=COSMETIC)
     partition: str | None = Field(json_schema_extra=COSMETIC)
     account: str | None = Field(json_schema_extra=COSMETIC)

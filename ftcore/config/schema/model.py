@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ftcore.config.schema.base import COSMETIC, Fraction, Positive, Section, Texts
+from ftcore.config.schema.base import COSMETIC, Fraction, Location, Name, Positive, Section, Texts
 
 PromptTemplate = Literal[
     "default", "zephyr", "internlm_chat", "internlm2_chat", "moss_sft", "llama2_chat", "code_llama_chat",
@@ -28,9 +28,10 @@ class GgufSource(Section):
 class Model(Section):
     """The pretrained model, and how text becomes its prompt."""
 
-    name: str = Field(min_length=1)
+    name: Name
+    """Of letters (Chinese ones too), digits, `_`, `-`, `.`."""
 
-    path: str = Field(min_length=1)
+    path: Location
     """A local folder, or a hub id (fetched through `HF_ENDPOINT` where a mirror is needed)."""
 
     gguf: GgufSource | None

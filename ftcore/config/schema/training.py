@@ -14,7 +14,7 @@ class Precision(Section):
 
     dtype: Literal["fp32", "bf16", "fp16"]
 
-    loss_scale: Literal["dynamic"] | float
+    loss_scale: Literal["dynamic"] | Annotated[float, Field(gt=0)]
     """fp16 only."""
 
 

@@ -217,6 +217,8 @@ def _schedule(e: Experiment) -> list[Config]:
     if warmup:
         start = {"type": "mmengine.optim.LinearLR", "start_factor": e.optim.warmup_start}
         parts.append({**start, "begin": 0, "end": warmup, **unit})
+    if warmup >= whole:  # mmengine refuses a scheduler that ends where it begins
+        return parts
     span = {"begin": warmup, "end": whole, **unit}
     if e.optim.schedule == "cosine":
         decay = {"type": "mmengine.optim.CosineAnnealingLR", "eta_min": e.optim.lr * e.optim.min_lr_ratio}

@@ -1,35 +1,59 @@
 """A configuration of literals -> the text of a Python file that mmengine reads."""
 
+import re
+from keyword import iskeyword
 from typing import Any
 
 WIDTH = 100
 INDENT = "    "
+SUBSTITUTED = re.compile(r"\{\{(?=[\s'\"\\]*(?:\$|file|_base_))")
+"""mmengine replaces `{{ fileBasename }}`, `{{$HOME:x}}` and `{{ _base_.x }}` anywhere in a file's text."""
 
 
 def render(config: dict[str, Any], header: str = "") -> str:
-    """`config` as `name = value` lines, nested dicts as `dict(...)`; `header` becomes comment lines on top."""
-    lines = [f"# {line}".rstrip() for line in header.splitlines()]
+    """`config` as `name = value` lines, nested dicts as `dict(...)`, under `header` as comment lines.
+
+    Of literals, lists, and dicts with text keys alone.
+    """
+    lines = [f"# {_comment(line)}".rstrip() for line in header.splitlines()]
     lines += [f"{name} = {_value(value, '', len(name) + 3)}" for name, value in config.items()]
     return "\n".join(lines) + "\n"
 
 
+def _comment(line: str) -> str:
+    """`line` without what Python refuses in a file, or mmengine replaces."""
+    return SUBSTITUTED.sub("{ {", "".join(one if one.isprintable() else " " for one in line))
+
+
 def _value(value: Any, indent: str, used: int) -> str:
     flat = _flat(value)
-    if len(indent) + used + len(flat) <= WIDTH or not isinstance(value, (dict, list, tuple)) or not value:
+    if len(indent) + used + len(flat) <= WIDTH or not isinstance(value, (dict, list)) or not value:
         return flat
     inner = indent + INDENT
-    if isinstance(value, dict):
-        items = [f"{name}={_value(item, inner, len(name) + 2)}" for name, item in value.items()]
-        return "dict(\n" + "".join(f"{inner}{item},\n" for item in items) + f"{indent})"
-    items = [_value(item, inner, 1) for item in value]
-    return "[\n" + "".join(f"{inner}{item},\n" for item in items) + f"{indent}]"
+    opening, closing, labels = _brackets(value)
+    items = [
+        f"{inner}{label}{_value(item, inner, len(label) + 1)},\n"
+        for label, item in zip(labels, _items(value), strict=True)
+    ]
+    return f"{opening}\n{''.join(items)}{indent}{closing}"
 
 
 def _flat(value: Any) -> str:
-    if isinstance(value, dict):
-        if all(str(name).isidentifier() for name in value):
-            return f"dict({', '.join(f'{name}={_flat(item)}' for name, item in value.items())})"
-        return "{" + ", ".join(f"{name!r}: {_flat(item)}" for name, item in value.items()) + "}"
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_flat, value))}]"
-    return repr(value)
+    if not isinstance(value, (dict, list)):
+        return SUBSTITUTED.sub(r"{\\x7b", repr(value))
+    opening, closing, labels = _brackets(value)
+    items = (label + _flat(item) for label, item in zip(labels, _items(value), strict=True))
+    return f"{opening}{', '.join(items)}{closing}"
+
+
+def _items(value: dict[str, Any] | list[Any]) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else value
+
+
+def _brackets(value: dict[str, Any] | list[Any]) -> tuple[str, str, list[str]]:
+    """What opens and closes `value`, and what stands before each of its items."""
+    if isinstance(value, list):
+        return "[", "]", [""] * len(value)
+    if all(name.isidentifier() and not iskeyword(name) for name in value):
+        return "dict(", ")", [f"{name}=" for name in value]
+    return "{", "}", [f"{name!r}: " for name in value]

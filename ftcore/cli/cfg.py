@@ -1,0 +1,35 @@
+"""`--cfg KIND`: what an experiment would be started with, as text."""
+
+import json
+from typing import Any
+
+from ftcore.config import plain_yaml
+from ftcore.config.compose import Composed
+from ftcore.config.errors import Problem, RequestError, nearest
+from ftcore.config.xtuner import deepspeed_config
+from ftcore.runs.create import xtuner_text
+
+
+def configuration(composed: Composed, kind: str, package: str | None) -> str:
+    """The text of `kind`: job (YAML, or the part named `package`), xtuner (Python), deepspeed (JSON)."""
+    if kind == "xtuner":
+        return xtuner_text(composed)
+    if kind == "deepspeed":
+        if (block := deepspeed_config(composed.experiment)) is None:
+            raise RequestError(
+                [Problem("--cfg deepspeed", "DeepSpeed is not used here", "parallelism=zero*")]
+            )
+        return json.dumps(block, indent=2) + "\n"
+    part = composed.experiment.model_dump(mode="json")
+    for name in package.split(".") if package else ():
+        if not isinstance(part, dict) or name not in part:
+            known = list(part) if isinstance(part, dict) else []
+            raise RequestError(
+                [Problem("--package", f"no such part: {package}", nearest=nearest(name, known))]
+            )
+        part = part[name]
+    return _text(part)
+
+
+def _text(part: Any) -> str:
+    return plain_yaml.dump(part) if isinstance(part, (dict, list)) else f"{part}\n"

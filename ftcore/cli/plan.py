@@ -1,0 +1,71 @@
+"""`ftcore plan`: say what an experiment amounts to; start nothing."""
+
+import argparse
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ftcore.config.compose import compose
+from ftcore.plan.summary import summarise
+
+
+def main(flags: argparse.Namespace) -> int:
+    composed = compose(flags.words, config_dir=flags.config_dir, config_name=flags.config_name)
+    plan = summarise(composed)
+    if flags.json:
+        print(json.dumps(plan, indent=2, ensure_ascii=False))
+    else:
+        show(plan, Console(highlight=False))
+    return 0
+
+
+def show(plan: dict[str, Any], console: Console) -> None:
+    """The plan for a person."""
+    world, batch, data, length = plan["world"], plan["batch"], plan["data"], plan["length"]
+    method = plan["training"]["method"] + (
+        f" r={plan['training']['rank']}" if plan["training"]["rank"] else ""
+    )
+    zero = f" ZeRO-{world['zero_stage']}" if world["strategy"] == "deepspeed" else ""
+    table = Table(title=plan["name"], title_justify="left", show_header=False)
+    table.add_column(style="bold")
+    table.add_column()
+    table.add_row("model", f"{plan['model']['name']} ({plan['model']['path']}), {method}")
+    table.add_row(
+        "world", f"{world['world_size']} ranks = {world['nodes']} node(s) x {world['devices_per_node']} "
+        f"{world['card']} ({world['accelerator']}), {world['dtype']}, {world['strategy']}{zero}",
+    )  # fmt: skip
+    table.add_row(
+        "batch", f"{batch['micro_batch_size']} a rank x {world['data_parallel']} x accumulation "
+        f"{batch['gradient_accumulation']} = {batch['samples_per_step']} samples a step, at most "
+        f"{batch['tokens_per_step_at_most']:,} tokens",
+    )  # fmt: skip
+    table.add_row("data", _data(data))
+    table.add_row("length", _length(length))
+    console.print(table)
+    for problem in plan["missing_here"]:
+        allowed = f" ({problem['allowed']})" if problem["allowed"] else ""
+        console.print(f"missing here: {problem['key']}: {problem['message']}{allowed}", markup=False)
+    differences = Table(title="Otherwise than stock XTuner, on purpose", title_justify="left")
+    for heading in ("setting", "XTuner", "ftcore", "because"):
+        differences.add_column(heading, overflow="fold")
+    for one in plan["differences"]:
+        differences.add_row(one["setting"], one["stock"], one["ftcore"], one["reason"])
+    console.print(differences)
+
+
+def _data(data: dict[str, Any]) -> str:
+    if not data["prepared"]:
+        size = f", {data['bytes'] / 2**20:.1f} MiB" if data["bytes"] else ""
+        return f"{data['source']}{size}; not prepared yet, so its samples are not known"
+    return (
+        f"{data['source']}: {data['rows']:,} rows, {data['tokens']:,} tokens in {data['samples']:,} samples "
+        f"({100 * data['fill_share']:.1f} % filled), {data['truncated']} rows truncated; from the cache"
+    )
+
+
+def _length(length: dict[str, Any]) -> str:
+    if length["steps"] is None:
+        return f"{length['epochs']:g} epoch(s); steps are known once the data is prepared"
+    return f"{length['epochs']:g} epoch(s), {length['steps']:,} steps, {length['iterations']:,} iterations"

@@ -1,0 +1,121 @@
+"""Where ftcore does otherwise than XTuner would with the same settings, each with its reason.
+
+`plan` prints those that apply to an experiment, so that nothing differs in silence.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ftcore.config.schema import Experiment
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One deliberate difference."""
+
+    setting: str
+    """Where it stands in the XTuner configuration, or what it is about."""
+
+    stock: str
+    ftcore: str
+    reason: str
+
+    in_config: bool
+    """Whether `--cfg xtuner` shows it; the others concern what ftcore's own worker does with the config."""
+
+
+Applies = Callable[[Experiment], bool]
+
+
+def decisions(e: Experiment) -> list[Decision]:
+    """The differences that apply to `e`."""
+    return [decision for applies, decision in ALL if applies(e)]
+
+
+def _always(_e: Experiment) -> bool:
+    return True
+
+
+ALL: tuple[tuple[Applies, Decision], ...] = (
+    (
+        _always,
+        Decision(
+            "default_hooks.checkpoint.save_optimizer", "False", "True",
+            "a checkpoint without optimiser state cannot be resumed", True,
+        ),
+    ),
+    (
+        _always,
+        Decision(
+            "randomness.seed", "None", "seed",
+            "a run with no stated seed cannot be produced again", True,
+        ),
+    ),
+    (
+        lambda e: bool(e.chat_samples.every) and e.zero_stage == 3,
+        Decision(
+            "custom_hooks.EvaluateChatHook", "every N iterations", "left out under ZeRO-3",
+            "each generated token gathers the whole model from all ranks", True,
+        ),
+    ),
+    (
+        lambda e: bool(e.chat_samples.every) and e.zero_stage != 3,
+        Decision(
+            "custom_hooks.EvaluateChatHook.system", "text as it is", "braces doubled",
+            "the hook puts the text through str.format and fails on a single brace", True,
+        ),
+    ),
+    (
+        lambda e: e.parallelism.deepspeed is not None,
+        Decision(
+            "DeepSpeed fp16 / bf16", "auto: bf16 whenever torch claims it",
+            "written out from precision.dtype",
+            "on HIP torch always claims bf16, also where it is emulated", False,
+        ),
+    ),
+    (
+        lambda e: e.max_steps is None and e.optim.warmup_ratio > 0,
+        Decision(
+            "param_scheduler", "warm-up as a fraction of epochs, per iteration",
+            "in optimiser steps, at least one",
+            "on small data XTuner's warm-up is shorter than an iteration and the rate stays near zero", False,
+        ),
+    ),
+    (
+        lambda e: e.optim.gradient_accumulation > 1,
+        Decision(
+            "default_hooks.checkpoint.interval", "at that iteration", "at the end of the step it falls in",
+            "half-accumulated gradients are not in a checkpoint, so a resumed run would differ", False,
+        ),
+    ),
+    (
+        lambda e: e.data.packing,
+        Decision(
+            "train_dataloader.dataset.pack_to_max_length", "rows cut at sample ends, attending to each other",
+            "whole rows, first-fit, each attending to itself alone",
+            "packed loss then equals unpacked loss, and no row is cut", False,
+        ),
+    ),
+    (
+        _always,
+        Decision(
+            "train_dataloader.dataset", "tokenised by rank 0 at every start",
+            "once, into a cache that ranks map",
+            "trials that share data do not tokenise it again, and no rank waits in a collective", False,
+        ),
+    ),
+    (
+        lambda e: e.lora.method == "lora" and e.precision.dtype != "fp32",
+        Decision(
+            "model.llm (frozen weights)", "turned into fp32", "kept in their 16-bit type",
+            "8B parameters take 32 GB in fp32 and 16 GB as they are", False,
+        ),
+    ),
+    (
+        _always,
+        Decision(
+            "train_cfg.max_epochs", "what is left over of the last step is not applied (DeepSpeed)",
+            "the last step is filled from the next epoch", "no sample is computed for nothing", False,
+        ),
+    ),
+)  # fmt: skip

@@ -1,0 +1,39 @@
+"""The optimiser wrapper that steps the weights, one for each way of training."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from mmengine.optim import OptimWrapper
+from torch import nn
+
+from ftcore.config.schema import Experiment
+
+
+class CpuAmpOptimWrapper(OptimWrapper):
+    """bf16 autocast without an accelerator, which mmengine's AmpOptimWrapper asserts."""
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        with torch.autocast("cpu", dtype=torch.bfloat16), super().optim_context(model):
+            yield
+
+
+def optim_wrapper(e: Experiment, stock: dict[str, Any]) -> dict[str, Any]:
+    """The wrapper of the XTuner configuration `stock`, or what takes its place."""
+    if e.parallelism.strategy == "deepspeed":
+        return {"type": "DeepSpeedOptimWrapper", "optimizer": stock["optimizer"]}
+    if e.hardware.accelerator == "cpu" and e.precision.dtype == "bf16":
+        kept = {name: value for name, value in stock.items() if name not in ("dtype", "loss_scale")}
+        return kept | {"type": CpuAmpOptimWrapper}
+    return stock
+
+
+def weights_dtype(e: Experiment) -> str | None:
+    """The type to load the model in where the configuration's own would not train, else None.
+
+    With all weights trained outside DeepSpeed (which keeps an fp32 copy), 16-bit ones lose most updates to
+    rounding, and torch refuses to unscale fp16 gradients; autocast computes in 16 bit from fp32 weights.
+    """
+    return "torch.float32" if e.lora.method == "full" and e.parallelism.strategy != "deepspeed" else None

@@ -1,0 +1,40 @@
+"""Each shim is still needed with the locked versions, and does what it is there for."""
+
+import subprocess
+import sys
+
+import pytest
+
+USES_SAFETENSORS_CHECK = "import xtuner.model.utils"
+IMPORTS = "import sys, mmengine.runner; print('bitsandbytes' in sys.modules, 'deepspeed' in sys.modules)"
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+
+
+def test_xtuner_needs_the_safetensors_answer():
+    """Without the shim the import fails over that very name; with it, it succeeds."""
+    bare = python(USES_SAFETENSORS_CHECK)
+    assert bare.returncode == 1 and "is_safetensors_available" in bare.stderr
+    shimmed = python(f"from ftcore import compat; compat.apply(); {USES_SAFETENSORS_CHECK}")
+    assert shimmed.returncode == 0, shimmed.stderr
+
+
+def test_mmengine_imports_packages_that_nobody_asked_for():
+    """Left out, they are not imported, and transformers and peft take them for not installed."""
+    assert python(IMPORTS).stdout.split()[-2:] == ["True", "True"]
+    hidden = python(
+        "from ftcore import compat; compat.apply(); compat.leave_out('bitsandbytes', 'deepspeed');"
+        "import sys, mmengine.runner, xtuner.engine, peft.import_utils, transformers.utils;"
+        "print(peft.import_utils.is_bnb_available(), sys.modules['bitsandbytes'], sys.modules['deepspeed'])"
+    )
+    assert hidden.returncode == 0, hidden.stderr
+    assert hidden.stdout.split()[-3:] == ["False", "None", "None"]
+
+
+@pytest.mark.parametrize("package", ["bitsandbytes", "deepspeed"])
+def test_what_was_imported_already_stays(package):
+    """Leaving a package out after its import changes nothing."""
+    code = f"import sys, types; sys.modules['{package}'] = 'it'; from ftcore import compat;"
+    assert python(f"{code} compat.leave_out('{package}'); print(sys.modules['{package}'])").stdout == "it\n"
