@@ -39,10 +39,10 @@ def test_processes_never_share(tmp_path):
 
 def test_taken_id_is_not_reused(tmp_path, monkeypatch):
     """Where the random part repeats, another is drawn rather than a directory shared."""
-    parts = iter(["aaaa", "aaaa", "bbbb"])
+    parts = iter(["aa", "aa", "bb"])
     monkeypatch.setattr("ftcore.runs.directory.secrets.token_hex", lambda _: next(parts))
-    monkeypatch.setattr("ftcore.runs.directory.time.strftime", lambda _: "20260101-000000")
-    assert [make(tmp_path, "x").id[-4:] for _ in range(2)] == ["aaaa", "bbbb"]
+    monkeypatch.setattr("ftcore.runs.directory.time.time", lambda: 1767225600.25)
+    assert [make(tmp_path, "x").id[-5:] for _ in range(2)] == ["250aa", "250bb"]
 
 
 @pytest.mark.parametrize("name", ["x", "试" * 100])
