@@ -12,13 +12,13 @@ from mmengine.runner import FlexibleRunner
 from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 from ftcore.config.schema import Experiment
-from ftcore.config.xtuner import build, deepspeed_config
+from ftcore.config.xtuner import build
 from ftcore.data.dataset import EpochSampler, PackedDataset, collate
 from ftcore.plan.batch import Duration, batch, duration
 from ftcore.runs import metrics
 from ftcore.runs.directory import RunDirectory
 from ftcore.stages.context import Rank
-from ftcore.training import hooks, loop, model, optimizer, schedule
+from ftcore.training import hooks, loop, model, optimizer, schedule, strategy
 from ftcore.training.checkpoint_files import Checkpoint, newest
 from ftcore.training.distributed import from_main
 
@@ -109,7 +109,7 @@ def _runner(
             }
         ],
         train_cfg={"type": loop.TrainLoop, "max_iters": length.iterations},
-        strategy=_strategy(e),
+        strategy=strategy.strategy(e),
         default_hooks=default_hooks,
         custom_hooks=custom_hooks,
         launcher="none" if e.parallelism.strategy == "single" else "pytorch",
@@ -148,25 +148,6 @@ def _own_hooks(
     if start is not None:
         own.append({"type": hooks.ResumeHook, "resume_from": start})
     return own
-
-
-def _strategy(e: Experiment) -> dict[str, Any]:
-    if e.parallelism.strategy == "single":
-        return {"type": "SingleDeviceStrategy"}
-    if e.parallelism.strategy == "ddp":
-        wrapper: dict[str, Any] = {"type": "MMDistributedDataParallel", "broadcast_buffers": False}
-        if e.hardware.accelerator == "cpu":
-            wrapper["device_ids"] = None  # mmengine would name a GPU
-        return {"type": "DDPStrategy", "model_wrapper": wrapper}
-    return {
-        "type": "xtuner.engine.DeepSpeedStrategy",
-        "config": deepspeed_config(e),
-        "gradient_accumulation_steps": batch(e).accumulation,
-        "train_micro_batch_size_per_gpu": e.data.micro_batch_size,
-        "gradient_clipping": e.optim.max_grad_norm,
-        "exclude_frozen_parameters": True,
-        "sequence_parallel_size": e.parallelism.sequence_parallel,
-    }
 
 
 def _loader(e: Experiment, dataset: PackedDataset, rank: Rank) -> torch.utils.data.DataLoader:

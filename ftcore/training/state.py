@@ -31,6 +31,8 @@ def trained_weights(checkpoint: Checkpoint) -> Weights:
         weights = get_fp32_state_dict_from_zero_checkpoint(
             str(checkpoint.path), tag="state", exclude_frozen_parameters=True
         )
+    if strangers := [name for name in weights if not name.startswith(PREFIX)]:
+        raise RuntimeError(f"{checkpoint.path} holds no XTuner model: {strangers[:3]}")
     return {name.removeprefix(PREFIX): value.contiguous().clone() for name, value in weights.items()}
 
 
