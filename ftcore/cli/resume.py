@@ -10,6 +10,7 @@ from ftcore.config.compose import load
 from ftcore.config.errors import Problem, RequestError
 from ftcore.runs import record
 from ftcore.runs.reconcile import OPEN_STATES, reconcile
+from ftcore.stages.sequence import missing
 from launchers.local import is_alive
 
 
@@ -21,7 +22,8 @@ def main(flags: argparse.Namespace) -> int:
     if entry["state"] in OPEN_STATES and entry["attempts"]:
         entry = reconcile(run)
     screen = Screen(quiet=flags.json)
-    if entry["state"] == "completed":
+    e = load(run.config)
+    if entry["state"] == "completed" and not missing(e, run):
         screen.say(f"run {run.id} is complete; nothing is missing")
         return 0
-    return launch(run, load(run.config), screen, Path(entry["launch"]["folder"]), as_json=flags.json)
+    return launch(run, e, screen, Path(entry["launch"]["folder"]), as_json=flags.json)

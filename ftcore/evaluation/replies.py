@@ -93,7 +93,7 @@ def _calls(sections: list[tuple[str, str]], problems: list[str]) -> list[Call]:
 def _arguments(body: str) -> tuple[dict[str, Any] | None, str]:
     """The JSON object that an Action Input holds, or None; and what is wrong, or ""."""
     fence = FENCE.match(body)
-    body = body[fence.end():] if fence else body
+    body = body[fence.end() :] if fence else body
     if not body.startswith("{"):
         return None, "Action Input is not a JSON object"
     try:

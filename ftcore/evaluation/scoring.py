@@ -152,8 +152,10 @@ def _items_typed(value: list[Any], option: Any, inner: type) -> bool:
 
 
 def _dict_fits(value: dict[str, Any], option: dict[str, list[Any]]) -> bool:
-    known = all(key in option and _equals_any(_plain(item), [_plain(o) for o in option[key]])
-                for key, item in value.items())
+    known = all(
+        key in option and _equals_any(_plain(item), [_plain(o) for o in option[key]])
+        for key, item in value.items()
+    )
     return known and all(key in value or "" in options for key, options in option.items())
 
 
@@ -184,5 +186,10 @@ def _same(left: Any, right: Any) -> bool:
 
 def _share(hits: list[bool]) -> dict[str, Any]:
     low, high = wilson(sum(hits), len(hits)) if hits else (None, None)
-    return {"count": sum(hits), "of": len(hits), "share": sum(hits) / len(hits) if hits else None,
-            "low": low, "high": high}
+    return {
+        "count": sum(hits),
+        "of": len(hits),
+        "share": sum(hits) / len(hits) if hits else None,
+        "low": low,
+        "high": high,
+    }

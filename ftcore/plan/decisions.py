@@ -89,6 +89,13 @@ ALL: tuple[tuple[Applies, Decision], ...] = (
         ),
     ),
     (
+        lambda e: not e.model.bos and e.data.format != "text",
+        Decision(
+            "begin-of-sequence token", "put first wherever the tokenizer has one", "as model.bos says: none",
+            "the model's chat template begins without it, and training should look like serving", False,
+        ),
+    ),
+    (
         lambda e: e.data.packing,
         Decision(
             "train_dataloader.dataset.pack_to_max_length", "rows cut at sample ends, attending to each other",

@@ -63,6 +63,4 @@ def _as_main(stage: Stage, context: Context) -> None:
     context.progress.begin(stage.name)
     record.begin_stage(context.run, stage.name)
     detail = stage.work(context)
-    record.end_stage(
-        context.run, stage.name, detail, merge=lambda entry: stage.into_record(entry, detail)
-    )
+    record.end_stage(context.run, stage.name, detail, merge=lambda entry: stage.into_record(entry, detail))

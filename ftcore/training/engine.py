@@ -91,8 +91,6 @@ def _runner(
     custom_hooks = [hook for hook in stock["custom_hooks"] if hook["type"] in TOKENIZER_HOOKS]
     custom_hooks += _own_hooks(e, run, length, callbacks, start)
     finetune = stock["model"] | {"type": model.Finetune}
-    if dtype := optimizer.weights_dtype(e):
-        finetune["llm"] = finetune["llm"] | {"torch_dtype": dtype}
     return FlexibleRunner(
         model=ConfigDict(finetune),
         work_dir=str(logs / "mmengine"),

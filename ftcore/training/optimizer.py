@@ -28,12 +28,3 @@ def optim_wrapper(e: Experiment, stock: dict[str, Any]) -> dict[str, Any]:
         kept = {name: value for name, value in stock.items() if name not in ("dtype", "loss_scale")}
         return kept | {"type": CpuAmpOptimWrapper}
     return stock
-
-
-def weights_dtype(e: Experiment) -> str | None:
-    """The type to load the model in where the configuration's own would not train, else None.
-
-    With all weights trained outside DeepSpeed (which keeps an fp32 copy), 16-bit ones lose most updates to
-    rounding, and torch refuses to unscale fp16 gradients; autocast computes in 16 bit from fp32 weights.
-    """
-    return "torch.float32" if e.lora.method == "full" and e.parallelism.strategy != "deepspeed" else None

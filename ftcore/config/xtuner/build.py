@@ -101,7 +101,7 @@ def _model(e: Experiment) -> Config:
         "type": "transformers.AutoModelForCausalLM.from_pretrained",
         "pretrained_model_name_or_path": e.model.path,
         "trust_remote_code": e.model.trust_remote_code,
-        "torch_dtype": dtype,
+        "torch_dtype": "torch.float32" if _trains_all_itself(e) else dtype,
     }
     if e.model.attention != "sdpa":  # sdpa is what transformers takes by itself
         llm["attn_implementation"] = e.model.attention
@@ -134,6 +134,15 @@ def _model(e: Experiment) -> Config:
         if e.lora.targets is not None:
             model["lora"]["target_modules"] = list(e.lora.targets)
     return model
+
+
+def _trains_all_itself(e: Experiment) -> bool:
+    """Whether every weight is trained without DeepSpeed, which would keep an fp32 copy of its own.
+
+    16-bit weights then lose most updates to rounding, and torch refuses to unscale fp16 gradients;
+    autocast computes in 16 bit from fp32 weights.
+    """
+    return e.lora.method == "full" and e.parallelism.strategy != "deepspeed"
 
 
 def _dataloader(e: Experiment, tokenizer: Config) -> Config:

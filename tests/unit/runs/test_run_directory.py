@@ -97,9 +97,7 @@ def test_ambiguous_beginning(tmp_path):
     assert "aaaa" in str(caught.value) and "bbbb" in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "reference", ["nope", "last", "", "../x", "\0", "a" * 5000]
-)
+@pytest.mark.parametrize("reference", ["nope", "last", "", "../x", "\0", "a" * 5000])
 def test_no_such_run(tmp_path, reference):
     """A run that is not there is a wrong request, whatever was typed."""
     with pytest.raises(RequestError, match=r"no such run|runs begin so"):
