@@ -48,6 +48,9 @@ def prepare_environment(experiment: Experiment) -> None:
     """The experiment's environment, before anything reads it: torch looks at it when it is imported."""
     os.environ.update(experiment.cluster.env | experiment.hardware.env)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if experiment.deterministic:
+        # Without it cuBLAS may take another order of summation each time, and torch refuses to run.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     if experiment.hardware.accelerator == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
         os.environ["DS_ACCELERATOR"] = "cpu"
