@@ -113,9 +113,8 @@ class _Bars:
                 self.tasks[name] = self.progress.add_task(name, total=None, shown="")
             task = self.tasks[name]
             if now.get("stage") == name:
-                self.progress.update(
-                    task, completed=now["done"], total=now["total"], shown=_figures(now["shown"])
-                )
+                shown = _figures(now["shown"]) or ("" if now["total"] else now["unit"])
+                self.progress.update(task, completed=now["done"], total=now["total"], shown=shown)
             if stage["state"] == "completed" and not self.progress.tasks[task].finished:
                 total = self.progress.tasks[task].total or 1
                 self.progress.update(task, completed=total, total=total)
@@ -139,7 +138,8 @@ class _Lines:
                 self.last = time.monotonic()
         if time.monotonic() - self.last >= LOG_LINE_SECONDS:
             self.last = time.monotonic()
-            if now := read_json(self.run.progress):
+            now = read_json(self.run.progress)
+            if now and (now["done"] or now["unit"]):
                 self.screen.say(progress_line(now))
 
 
@@ -152,6 +152,8 @@ def progress_line(now: dict[str, Any]) -> str:
         if now["done"]:
             left = elapsed / now["done"] * (now["total"] - now["done"])
             line += f", ETA {left // 60:.0f} min {left % 60:02.0f} s"
+    elif not now["done"]:
+        return f"{now['stage']}: {now['unit']}"
     else:
         line += f" {now['unit']}".rstrip()
     figures = _figures(now["shown"])

@@ -19,6 +19,9 @@ def work(context: Context) -> Detail:
     from ftcore.data.prepare import prepare
 
     e = context.experiment
+    context.report(
+        0, None, f"unpacking {e.model.name}" if not Path(e.model.path).is_dir() else "reading the data"
+    )
     unpack(e.model)
     prepared = prepare(e, context.report)
     if prepared.messages_path is not None:
