@@ -168,6 +168,14 @@ def attempts(record: Mapping[str, Any]) -> tuple[Step, ...]:
     return _steps(rows(record, "attempts"), lambda one: fmt.text(one.get("number")), "reason")
 
 
+def _detail(value: Any) -> str:
+    """A stage's figures as `tokens 44k, samples 73`; anything else as text."""
+    if not isinstance(value, Mapping):
+        return fmt.text(value)
+    figures = ((fmt.text(name).replace("_", " "), fmt.number(one)) for name, one in value.items())
+    return ", ".join(f"{name} {fmt.significant(one)}" for name, one in figures if one is not None)
+
+
 def _steps(found: Sequence[Mapping[str, Any]], name_of, detail: str) -> tuple[Step, ...]:
     took = [_seconds(one) for one in found]
     longest = max((seconds for seconds in took if seconds), default=0)
@@ -180,7 +188,7 @@ def _steps(found: Sequence[Mapping[str, Any]], name_of, detail: str) -> tuple[St
             ended=fmt.timestamp(one.get("ended")),
             took=fmt.duration(seconds),
             share=(seconds or 0) / longest if longest else 0,
-            detail=fmt.text(one.get(detail)),
+            detail=_detail(one.get(detail)),
             nodes=_joined(one.get("nodes")),
         )
         for one, seconds in zip(found, took, strict=True)

@@ -1,5 +1,6 @@
 """Stage prepare: the base model unpacked, the data tokenised into the cache; rank 0 alone."""
 
+import hashlib
 import time
 from pathlib import Path
 
@@ -42,10 +43,11 @@ def work(context: Context) -> Detail:
 
 def into_record(record: Record, detail: Detail) -> None:
     rows = detail["rows"]
+    hashes = "\n".join(source["sha256"] for source in detail["sources"])
     record["data"].update(
         rows=rows["kept"], tokens=detail["tokens"], samples=detail["samples"], cache_key=detail["cache_key"],
         truncated_rows=rows["truncated"], skipped_rows=rows["skipped"], sources=detail["sources"],
-        sha256=detail["cache_key"],
+        sha256=hashlib.sha256(hashes.encode()).hexdigest(), prepared=detail["data"],
     )  # fmt: skip
     record["model"]["sha256"] = detail["model_sha256"]
 

@@ -63,4 +63,5 @@ def _as_main(stage: Stage, context: Context) -> None:
     context.progress.begin(stage.name)
     record.begin_stage(context.run, stage.name)
     detail = stage.work(context)
-    record.end_stage(context.run, stage.name, detail, merge=lambda entry: stage.into_record(entry, detail))
+    figures = {name: value for name, value in detail.items() if isinstance(value, (int, float))}
+    record.end_stage(context.run, stage.name, figures, merge=lambda entry: stage.into_record(entry, detail))

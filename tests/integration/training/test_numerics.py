@@ -31,7 +31,7 @@ def plain_loop(done, model_path) -> list[tuple[float, float, float]]:
     optimizer = torch.optim.AdamW(
         weights, lr=e.optim.lr, betas=e.optim.betas, weight_decay=e.optim.weight_decay
     )
-    dataset = PackedDataset(done.record["stages"][0]["detail"]["data"])
+    dataset = PackedDataset(done.record["data"]["prepared"])
     order = iter(EpochSampler(len(dataset), 0, 1, e.seed, shuffle=True))
     numbers = []
     for step in range(STEPS):
@@ -70,7 +70,7 @@ def test_equals_a_plain_loop_step_by_step(done, tiny):
 
 def test_rows_of_a_sample_were_packed_and_padded(done):
     """The comparison above means something: samples hold several rows, and differ in length."""
-    dataset = PackedDataset(done.record["stages"][0]["detail"]["data"])
+    dataset = PackedDataset(done.record["data"]["prepared"])
     samples = [dataset[index] for index in range(len(dataset))]
     assert max(len(sample["lengths"]) for sample in samples) > 1
     assert len({len(sample["input_ids"]) for sample in samples}) > 1

@@ -62,7 +62,7 @@ def test_rate_follows_the_schedule_and_reaches_its_peak(done):
 
 def test_tokens_are_those_of_the_data(done):
     """Each step counts the tokens of the very samples that the sampler deals it, without padding."""
-    dataset = PackedDataset(done.record["stages"][0]["detail"]["data"])
+    dataset = PackedDataset(done.record["data"]["prepared"])
     order = iter(EpochSampler(len(dataset), 0, 1, seed=42, shuffle=True))
     for entry in metrics.read(done.run.metrics):
         samples = [dataset[next(order)] for _ in range(ACCUMULATION)]

@@ -50,7 +50,7 @@ def stock(done, tmp_path_factory):
 
 def test_tokenised_samples_are_the_same(done, stock):
     """Input ids and labels of every row, as process_hf_dataset makes them."""
-    ours = PackedDataset(done.record["stages"][0]["detail"]["data"])
+    ours = PackedDataset(done.record["data"]["prepared"])
     theirs = stock[0].train_dataloader.dataset
     assert len(ours) == len(theirs)
     for index in range(len(ours)):
