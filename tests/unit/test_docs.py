@@ -1,0 +1,53 @@
+"""What the documentation tells people to type."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from ftcore.cli.commands import COMMANDS
+from ftcore.cli.main import main
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").glob("*.md"))]
+LINE = re.compile(r"python -m ftcore[^`\n]*")
+NOT_HERE = ("-sc ", "--shell-completion", "model=llama3 lr=abc")
+"""Needs a shell, or is wrong on purpose."""
+
+
+def commands() -> list[list[str]]:
+    """The words after `python -m ftcore` of every command line in the pages and in the commands' examples."""
+    texts = [page.read_text(encoding="utf-8") for page in PAGES]
+    texts += [line for command in COMMANDS.values() for line in command.examples]
+    found = {match for text in texts for match in LINE.findall(text)}
+    lines = (re.split(r"\s+[#>]|\)\"", line)[0].replace("\\|", "|") for line in sorted(found))
+    return [shlex.split(line)[3:] for line in lines if not any(part in line for part in NOT_HERE)]
+
+
+@pytest.mark.parametrize("words", [words for words in commands() if "[COMMAND]" not in words], ids=shlex.join)
+def test_command_line_is_right(words, tmp_path, monkeypatch, capsys):
+    """Every command line in the documentation is accepted as it stands (nothing is started)."""
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / "myconf" / "model"
+    own.mkdir(parents=True)
+    (own / "my_model.yaml").write_text(
+        "defaults: [_base, _self_]\nname: my_model\npath: /models/my-model\ncontext_length: 8192\n"
+        "template: qwen_chat\nbos: false\nstop_tokens: ['<|im_end|>']\n"
+    )
+    if words[:1] in (["resume"], ["report"]):
+        assert main(words) == 2 and "no such run under" in capsys.readouterr().err
+        return
+    starts = not words or (words[0] not in COMMANDS and not {"--cfg", "-c", "--info", "--help"} & {*words})
+    assert main([*words, "--cfg", "job"] if starts else words) == 0
+
+
+def test_pages_name_files_that_exist():
+    """Links and paths in the pages lead somewhere."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
+        paths = re.findall(r"`((?:ftcore|tests|bench|launchers|conf)/[\w./]+\.(?:py|yaml))`", text)
+        missing = [link for link in links if not (page.parent / link).exists()]
+        missing += [path for path in paths if not (ROOT / path).exists()]
+        assert not missing, f"{page.name}: {missing}"
