@@ -11,11 +11,11 @@ export UV_LINK_MODE ?= copy
 # Where it is set, every rank compiles thousands of modules anew: 24 s of imports instead of 8.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup setup-base browser run test test-slow test-gpu bench lock lint clean
+.PHONY: help setup setup-base browser run test test-slow bench lock lint clean
 
 help:
 	@echo "make run [ARGS='lr=5e-4']   set up, then python -m ftcore"
-	@echo "make test                  set up, then the ordinary tests (make test-slow, make test-gpu: the others)"
+	@echo "make test                  set up, then the ordinary tests (make test-slow: the others)"
 	@echo "make setup                 everything, for training; make setup-base: the light half, for login nodes"
 	@echo "make bench                 benchmarks of the command line"
 	@echo "make lock                  write the lock files anew from pyproject.toml"
@@ -52,9 +52,6 @@ test: setup browser
 
 test-slow: setup browser
 	$(BIN)/python -m pytest -m slow $(ARGS)
-
-test-gpu: setup
-	$(BIN)/python -m pytest -m gpu $(ARGS)
 
 bench: setup
 	$(BIN)/python bench/help_latency.py $(ARGS)

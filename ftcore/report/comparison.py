@@ -16,8 +16,8 @@ NAMES = {
     "refused_wrongly": "Refused, a call was due",
     "refused_rightly": "Refused, no call was due",
 }
-CHANGES = ("gained", "lost", "still wrong", "still right", "not judged")
-MOST_OF = {"gained": 4, "lost": 4, "still wrong": 2, "still right": 2, "not judged": 2}
+CHANGES = ("gained", "lost", "closer", "still wrong", "still right", "not judged")
+MOST_OF = {"gained": 3, "lost": 3, "closer": 2, "still wrong": 2, "still right": 2, "not judged": 2}
 
 
 @dataclass(frozen=True)
@@ -106,13 +106,15 @@ def compare(evaluation: Mapping[str, Any] | None) -> Comparison | None:
 
 
 def change_of(case: Mapping[str, Any]) -> str:
-    """Which of CHANGES a case is, by the number of marks its two replies earned."""
+    """Which of CHANGES a case is: gained and lost are whole replies, right in all their marks or not."""
     before, after = _marks(case.get("base_score")), _marks(case.get("tuned_score"))
     if not before or not after:
         return "not judged"
-    if sum(after) != sum(before):
-        return "gained" if sum(after) > sum(before) else "lost"
-    return "still right" if all(after) else "still wrong"
+    if all(after):
+        return "still right" if all(before) else "gained"
+    if all(before):
+        return "lost"
+    return "closer" if sum(after) > sum(before) else "still wrong"
 
 
 def _marks(score: Any) -> list[bool]:

@@ -276,8 +276,9 @@ def test_cases_that_got_worse_are_shown_too():
     case = {"prompt": "p", "expected": "e", "base": "b", "tuned": "t"}
     gained = [case | {"id": f"g{i}", "base_score": MISS, "tuned_score": SCORE} for i in range(9)]
     lost = [case | {"id": "l0", "base_score": SCORE, "tuned_score": MISS}]
-    seen = Tags(render(record(), [], evaluation() | {"cases": gained + lost}, "")).text
-    assert "5 of 10 cases; in all 9 gained, 1 lost" in seen
+    closer = [case | {"id": "c0", "base_score": MISS, "tuned_score": SCORE | {"right_arguments": False}}]
+    seen = Tags(render(record(), [], evaluation() | {"cases": gained + lost + closer}, "")).text
+    assert "5 of 11 cases; in all 9 gained, 1 lost, 1 closer" in seen
     assert "l0" in seen
     assert "9 no→yes, 1 yes→no" in seen
 
