@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ftcore.runs.files import sync_path
+
 MANIFEST = "manifest.json"
 STALE_SECONDS = 24 * 3600
 """A build that has not moved for this long belongs to a process that was killed."""
@@ -54,12 +56,12 @@ def build_entry(entry: Path, write: Callable[[Path], Manifest]) -> Manifest:
         names = sorted(path.relative_to(building).as_posix() for path in files)
         manifest = {**manifest, "files": {name: os.stat(building / name).st_size for name in names}}
         for name in names:
-            _sync(building / name)
+            sync_path(building / name)
         (building / MANIFEST).write_text(
             json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
         )
-        _sync(building / MANIFEST)
-        _sync(building)
+        sync_path(building / MANIFEST)
+        sync_path(building)
         return _publish(building, entry, manifest)
     finally:
         shutil.rmtree(building, ignore_errors=True)
@@ -77,7 +79,7 @@ def _publish(building: Path, entry: Path, manifest: Manifest) -> Manifest:
                 raise
             _discard(entry)
         else:
-            _sync(entry.parent)
+            sync_path(entry.parent)
             return manifest
 
 
@@ -98,11 +100,3 @@ def _remove_stale(entry: Path) -> None:
             continue
         if time.time() - newest > STALE_SECONDS:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,7 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
         temporary.unlink(missing_ok=True)
         raise
     if durable:
-        sync_folder(path.parent)
+        sync_path(path.parent)
 
 
 def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
@@ -42,13 +43,19 @@ def read_json(path: Path) -> Any:
         return None
 
 
-def sync_folder(folder: Path) -> None:
-    """Make a rename inside `folder` survive a power failure."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync_path(path: Path) -> None:
+    """Make the contents of a file, or the names in a folder, survive a power failure."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """`sync_path` of everything under `folder`, and of itself."""
+    for path in (*folder.rglob("*"), folder):
+        sync_path(path)
 
 
 @contextmanager
@@ -57,20 +64,15 @@ def folder_in_one_step(target: Path) -> Iterator[Path]:
 
     `target` therefore exists whole or not at all. Where it exists already, what was filled is dropped.
     """
-    import shutil
-
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
         yield temporary
-        for file in temporary.rglob("*"):
-            if file.is_file():
-                with file.open("rb") as handle:
-                    os.fsync(handle.fileno())
+        sync_tree(temporary)
         if not target.exists():
             temporary.rename(target)
-            sync_folder(target.parent)
+            sync_path(target.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

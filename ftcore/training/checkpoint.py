@@ -3,7 +3,6 @@
 `ftcore.training.checkpoint_files` says what lies where.
 """
 
-import os
 import random
 import shutil
 from pathlib import Path
@@ -14,7 +13,7 @@ import torch
 import torch.distributed as dist
 from mmengine.runner import FlexibleRunner
 
-from ftcore.runs.files import sync_folder, write_json
+from ftcore.runs.files import sync_path, sync_tree, write_json
 from ftcore.training.checkpoint_files import MANIFEST, Checkpoint, every, examine
 
 
@@ -41,11 +40,11 @@ def save(runner: FlexibleRunner, folder: Path, step: int, iteration: int, keep: 
     dist.barrier()
     if rank == 0:
         files = {str(p.relative_to(temporary)): p.stat().st_size for p in temporary.rglob("*") if p.is_file()}
-        _sync(temporary, files)
+        sync_tree(temporary)
         write_json(temporary / MANIFEST, {"step": step, "iteration": iteration, "files": files})
         shutil.rmtree(target, ignore_errors=True)
         temporary.rename(target)
-        sync_folder(folder)
+        sync_path(folder)
         _prune(folder, keep)
     dist.barrier()
 
@@ -85,14 +84,6 @@ def _random_state() -> dict[str, Any]:
 
 def _state_name(runner: FlexibleRunner) -> str:
     return "state" if type(runner.strategy).__name__ == "DeepSpeedStrategy" else "state.pth"
-
-
-def _sync(folder: Path, files: dict[str, int]) -> None:
-    for name in files:
-        with (folder / name).open("rb") as file:
-            os.fsync(file.fileno())
-    for parent in {(folder / name).parent for name in files}:
-        sync_folder(parent)
 
 
 def _prune(folder: Path, keep: int) -> None:
