@@ -17,7 +17,8 @@ from ftcore.runs import record
 from ftcore.runs.directory import RunDirectory
 from ftcore.runs.files import read_json, write_json
 from ftcore.runs.progress import Progress
-from ftcore.stages.context import Context, Rank, Stopped, StopRequest
+from ftcore.stages.context import Context, Stopped, StopRequest
+from launchers import Rank
 
 STOP_FILE = "stop.json"
 """Left in an attempt's folder by whoever asks it to stop: the state to end in, and why."""

@@ -23,6 +23,20 @@ class JobSpec:
     """Environment of every rank, on top of the launching shell's."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """One process of the job."""
+
+    rank: int
+    local_rank: int
+    world_size: int
+    nodes: int
+
+    @property
+    def main(self) -> bool:
+        return self.rank == 0
+
+
 class Job(Protocol):
     """A job that was handed over."""
 

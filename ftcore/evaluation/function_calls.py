@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ftcore.config.schema import Evaluation, Experiment
-from ftcore.data import bfcl
+from ftcore.data import bfcl, wording
 from ftcore.data.bfcl import Case
 from ftcore.evaluation.generate import replies
 from ftcore.evaluation.replies import parse_reply
@@ -69,7 +69,7 @@ def _answers(
     else:
         model = load_model(path, e.model, dtype, device)
     settings = e.evaluation
-    prompts = [bfcl.prompt_messages(case) for case in cases]
+    prompts = [wording.prompt_messages(case) for case in cases]
     tokenizer = load_tokenizer(path, e.model)
     texts = replies(
         model, tokenizer, prompts, e.model.stop_tokens, settings.max_new_tokens, settings.batch_size, done
@@ -87,7 +87,7 @@ def _case(
         "id": case.id,
         "category": case.category,
         "prompt": case.question,
-        "expected": bfcl.right_reply(case),
+        "expected": wording.right_reply(case),
         **{who: answers[who][index] for who in answers},
         **{f"{who}_score": dataclasses.asdict(scores[who][index]) for who in scores},
     }

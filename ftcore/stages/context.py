@@ -10,6 +10,7 @@ from ftcore.config.schema import Experiment
 from ftcore.runs import record
 from ftcore.runs.directory import RunDirectory
 from ftcore.runs.progress import Progress
+from launchers import Rank
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
 
@@ -40,20 +41,6 @@ class StopRequest:
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
         self.received = signal.Signals(number).name
-
-
-@dataclass(frozen=True, slots=True)
-class Rank:
-    """One process of the job."""
-
-    rank: int
-    local_rank: int
-    world_size: int
-    nodes: int
-
-    @property
-    def main(self) -> bool:
-        return self.rank == 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import torch.distributed as dist
 
 from ftcore.config.errors import WorkError
 from ftcore.runs.files import read_json, write_json
-from ftcore.stages.context import Rank
+from launchers import Rank
 
 RENDEZVOUS = "rendezvous.json"
 POLL_SECONDS = 0.05

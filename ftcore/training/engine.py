@@ -17,10 +17,10 @@ from ftcore.data.dataset import EpochSampler, PackedDataset, collate
 from ftcore.plan.batch import Duration, batch, duration
 from ftcore.runs import metrics
 from ftcore.runs.directory import RunDirectory
-from ftcore.stages.context import Rank
 from ftcore.training import hooks, loop, model, optimizer, schedule, strategy
 from ftcore.training.checkpoint_files import Checkpoint, newest
 from ftcore.training.distributed import from_main
+from launchers import Rank
 
 REPLACED_HOOKS = ("checkpoint", "sampler_seed", "timer")
 """Default hooks whose work is done by ftcore's own."""

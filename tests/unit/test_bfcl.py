@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ftcore.data import bfcl
+from ftcore.data import bfcl, wording
 
 FUNCTION = {
     "name": "get_weather",
@@ -72,7 +72,7 @@ def test_every_row_of_the_installed_package_becomes_a_case_and_a_conversation(ca
     cases = bfcl.load_cases(category)
     assert len(cases) == len({case.id for case in cases}) == count
     for case in cases:
-        turns = bfcl.conversation(case)["conversation"]
+        turns = wording.conversation(case)["conversation"]
         assert [turn["role"] for turn in turns] == ["system", "user", "assistant"]
         assert all(turn["content"].strip() for turn in turns)
         assert bool(case.accepted) == ("Action Input: " in turns[2]["content"])
@@ -188,7 +188,7 @@ def test_several_turns_become_a_transcript(tmp_path):
 def test_the_prompt_lists_tools_and_form_without_the_answer(tmp_path):
     """The system turn has each tool's name, purpose and arguments, and both forms of reply; no loss key."""
     case = one_case(tmp_path)
-    system, user = bfcl.prompt_messages(case)
+    system, user = wording.prompt_messages(case)
     assert system["content"].splitlines()[:2] == [
         "Tools:",
         "get_weather: Gets the weather for a city. Needs no key. "
@@ -197,7 +197,7 @@ def test_the_prompt_lists_tools_and_form_without_the_answer(tmp_path):
     for label in ("Thought:", "Action:", "Action Input:", "Final Answer:"):
         assert f"\n{label} " in system["content"]
     assert user == {"role": "user", "content": "Weather in Paris?"}
-    turns = bfcl.conversation(case)["conversation"]
+    turns = wording.conversation(case)["conversation"]
     assert turns[:2] == [{**system, "loss": False}, {**user, "loss": False}]
 
 
@@ -208,19 +208,19 @@ def test_nested_arguments_and_chinese_are_spelt_out(tmp_path):
         "who": {"type": "dict", "properties": {"age": {"type": "integer"}}, "required": ["age"]},
     }
     function = {**FUNCTION, "parameters": {"properties": properties, "required": ["座位", "who"]}}
-    prompt = bfcl.prompt_messages(one_case(tmp_path, functions=[function]))[0]["content"]
+    prompt = wording.prompt_messages(one_case(tmp_path, functions=[function]))[0]["content"]
     assert '{"座位":"array of integer: 排和号","who":["dict",{"age":"integer"}]}' in prompt
 
 
 def test_only_the_answer_carries_the_loss(tmp_path):
     """loss is a plain bool on every turn, true on the assistant's alone."""
-    turns = bfcl.conversation(one_case(tmp_path))["conversation"]
+    turns = wording.conversation(one_case(tmp_path))["conversation"]
     assert [turn["loss"] for turn in turns] == [False, False, True]
 
 
 def test_a_call_is_answered_with_first_values_and_without_options(tmp_path):
     """The answer names the tool, takes the first accepted value, and leaves optional arguments out."""
-    assert bfcl.right_reply(one_case(tmp_path)) == (
+    assert wording.right_reply(one_case(tmp_path)) == (
         "Thought: get_weather fits: gets the weather for a city.\n"
         'Action: get_weather\nAction Input: {"city": "Paris"}'
     )
@@ -243,7 +243,7 @@ def test_a_call_is_answered_with_first_values_and_without_options(tmp_path):
 def test_accepted_values_become_arguments(tmp_path, accepted, arguments):
     """Required but optional-looking, empty, null, undeclared and nested values each become what is right."""
     case = one_case(tmp_path, answer={"get_weather": accepted})
-    assert arguments_of(bfcl.right_reply(case)) == arguments
+    assert arguments_of(wording.right_reply(case)) == arguments
 
 
 def test_parallel_calls_follow_one_another(tmp_path):
@@ -254,7 +254,7 @@ def test_parallel_calls_follow_one_another(tmp_path):
         [question_row("x")],
         [{"id": "x", "ground_truth": [{"get_weather": {"city": [city]}} for city in ("Rome", "Bonn")]}],
     )
-    reply = bfcl.right_reply(bfcl.load_cases("parallel", folder)[0]).split("\n")
+    reply = wording.right_reply(bfcl.load_cases("parallel", folder)[0]).split("\n")
     assert [line.split(":")[0] for line in reply] == ["Thought"] + ["Action", "Action Input"] * 2
     assert reply[2].endswith('{"city": "Rome"}') and reply[4].endswith('{"city": "Bonn"}')
 
@@ -264,7 +264,7 @@ def test_refusals_name_the_tools_that_do_not_fit(tmp_path):
     tools = [{**FUNCTION, "name": name} for name in ("a", "b", "c", "d")]
     rows = [question_row(str(n), functions=tools[:n]) for n in (0, 1, 2, 4)]
     replies = [
-        bfcl.right_reply(case)
+        wording.right_reply(case)
         for case in bfcl.load_cases("irrelevance", write(tmp_path, "irrelevance", rows, None))
     ]
     assert [reply.split("\n")[0] for reply in replies] == [
@@ -273,13 +273,13 @@ def test_refusals_name_the_tools_that_do_not_fit(tmp_path):
         "Thought: a and b do not fit.",
         "Thought: a, b, c and 1 more do not fit.",
     ]
-    assert {reply.split("\n")[1] for reply in replies} == {f"Final Answer: {bfcl.REFUSAL_ANSWER}"}
+    assert {reply.split("\n")[1] for reply in replies} == {f"Final Answer: {wording.REFUSAL_ANSWER}"}
 
 
 def test_thoughts_stay_short_and_on_one_line():
     """No Thought of a training answer is longer than 280 characters or spills over its line."""
     for case in bfcl.training_cases().cases:
-        lines = bfcl.right_reply(case).split("\n")
+        lines = wording.right_reply(case).split("\n")
         assert len(lines) == (1 + 2 * len(case.accepted) if case.accepted else 2)
         assert len(lines[0]) <= 280
 

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftcore.data.bfcl import CATEGORIES, Case, accepted_arguments, load_cases, right_reply
+from ftcore.data.bfcl import CATEGORIES, Case, load_cases
+from ftcore.data.wording import accepted_arguments, right_reply
 from ftcore.evaluation.replies import Call, Reply, parse_reply
 from ftcore.evaluation.scoring import Score, score, standardise, summarise, wilson
 

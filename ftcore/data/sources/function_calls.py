@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ftcore.data import bfcl
+from ftcore.data import bfcl, wording
 from ftcore.data.bfcl import Case
 from ftcore.data.errors import DataError
 from ftcore.data.sources.rows import Record, Row, conversation, json_object
@@ -31,7 +31,7 @@ def load(categories: Mapping[str, int | None], held_out: Sequence[str], seed: in
     except bfcl.BfclError as error:
         raise DataError(str(error)) from error
     drawn = (case for name, count in categories.items() for case in _draw(kept.cases, name, count, seed))
-    rows = (json.dumps(bfcl.conversation(case), ensure_ascii=False).encode() for case in drawn)
+    rows = (json.dumps(wording.conversation(case), ensure_ascii=False).encode() for case in drawn)
     return Questions(tuple(rows), len(kept.dropped))
 
 
