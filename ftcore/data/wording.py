@@ -1,4 +1,4 @@
-"""Cases as conversations in Agent-FLAN's schema: Thought, Action, Action Input; the tools in the system prompt."""
+"""Cases as conversations in Agent-FLAN's schema: tools in the system prompt, then Thought, Action, Action Input."""
 
 import json
 import re
