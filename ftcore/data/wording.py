@@ -1,4 +1,4 @@
-"""Cases as conversations in Agent-FLAN's schema: tools in the system prompt, then Thought, Action, Action Input."""
+"""Cases as conversations in Agent-FLAN's schema: tools in the prompt, then Thought, Action, Action Input."""
 
 import json
 import re
