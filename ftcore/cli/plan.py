@@ -33,7 +33,7 @@ def show(plan: dict[str, Any], console: Console) -> None:
     table.add_column()
     table.add_row("model", f"{plan['model']['name']} ({plan['model']['path']}), {method}")
     table.add_row(
-        "world", f"{world['world_size']} ranks = {world['nodes']} node(s) x {world['devices_per_node']} "
+        "world", f"{world['world_size']} rank(s) = {world['nodes']} node(s) x {world['devices_per_node']} "
         f"{world['card']} ({world['accelerator']}), {world['dtype']}, {world['strategy']}{zero}",
     )  # fmt: skip
     table.add_row(

@@ -112,7 +112,7 @@ class _Bars:
             if name not in self.tasks:
                 self.tasks[name] = self.progress.add_task(name, total=None, shown="")
             task = self.tasks[name]
-            if now.get("stage") == name:
+            if now.get("stage") == name and stage["state"] == "running":
                 shown = _figures(now["shown"]) or ("" if now["total"] else now["unit"])
                 self.progress.update(task, completed=now["done"], total=now["total"], shown=shown)
             if stage["state"] == "completed" and not self.progress.tasks[task].finished:
