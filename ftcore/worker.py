@@ -13,18 +13,12 @@ from typing import Any
 from ftcore.config.compose import load
 from ftcore.config.schema import Experiment
 from ftcore.report.write import write_report
-from ftcore.runs import record
+from ftcore.runs import attempt_files, record
 from ftcore.runs.directory import RunDirectory
 from ftcore.runs.files import read_json, write_json
 from ftcore.runs.progress import Progress
 from ftcore.stages.context import Context, Stopped, StopRequest
 from launchers import Rank
-
-STOP_FILE = "stop.json"
-"""Left in an attempt's folder by whoever asks it to stop: the state to end in, and why."""
-
-FAILURE_FILE = "failure.rank{rank}.json"
-"""Left there by a rank that failed, for `ftcore.runs.reconcile`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +73,12 @@ def work(experiment: Experiment, run: RunDirectory, attempt: int) -> None:
         run_stages(context)
     except Stopped as stopped:
         if rank.main:
-            asked = read_json(folder / STOP_FILE) or {"state": "preempted", "reason": f"signal {stopped}"}
+            asked = read_json(folder / attempt_files.STOP)
+            asked = asked or {"state": "preempted", "reason": f"signal {stopped}"}
             record.end_attempt(run, asked["state"], asked["reason"])
     except BaseException as error:
         failure = describe_failure(error, context)
-        write_json(folder / FAILURE_FILE.format(rank=rank.rank), failure)
+        write_json(folder / attempt_files.failure(rank.rank), failure)
         if rank.main:
             record.end_attempt(run, "failed", failure["message"], failure)
         raise

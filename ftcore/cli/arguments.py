@@ -56,6 +56,6 @@ def _parser(command: str) -> Parser:
         add("--multirun", "-m", action="store_true")
         add("--shell-completion", "-sc", action="store_true")
         add("--version", action="store_true")
-    if command == "resume" or takes == "RUN":
+    if takes == "RUN":
         add("--runs-dir", default="runs")
     return parser

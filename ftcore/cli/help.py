@@ -1,12 +1,9 @@
 """Help pages, made without composing anything: the terminal should answer at once."""
 
-from pathlib import Path
-
 import yaml
 
 from ftcore.cli.commands import COMMANDS
-
-CONF_FOLDERS = (Path(__file__).parents[1] / "conf", Path(__file__).parents[2] / "conf")
+from ftcore.config.groups import conf_dir, config_groups
 
 FLAGS = {
     "run": """\
@@ -43,10 +40,10 @@ def show(command: str | None) -> int:
 
 def front_page() -> str:
     """Commands, groups with their choices, and the keys that people turn."""
-    folder = next(path for path in CONF_FOLDERS if path.is_dir())
+    folder = conf_dir()
     commands = "".join(f"  {name:<10} {command.summary}\n" for name, command in COMMANDS.items())
     groups = "".join(
-        f"  {name:<12} {', '.join(choices)}\n" for name, choices in config_groups(folder).items()
+        f"  {name:<12} {', '.join(choices)}\n" for name, choices in config_groups([folder]).items()
     )
     top = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     keys = ", ".join(f"{key}={value}" for key, value in top.items() if not isinstance(value, (dict, list)))
@@ -70,12 +67,3 @@ def page(command: str) -> str:
         f"ftcore {command}: {entry.summary}\n\n  python -m ftcore {command} {entry.takes} [FLAGS]\n\n"
         f"Flags\n{FLAGS[command]}\nExamples\n{examples}"
     )
-
-
-def config_groups(folder: Path) -> dict[str, list[str]]:
-    """Group -> choices under `folder`; names beginning with `_` are parts of others."""
-    groups: dict[str, list[str]] = {}
-    for file in sorted(folder.glob("*/*.yaml")):
-        if not file.stem.startswith("_"):
-            groups.setdefault(file.parent.name, []).append(file.stem)
-    return groups

@@ -9,11 +9,12 @@ from types import FrameType
 from ftcore.cli.screen import Screen
 from ftcore.config.errors import WorkError
 from ftcore.config.schema import Experiment
-from ftcore.runs import record
+from ftcore.runs import attempt_files, record
 from ftcore.runs.directory import RunDirectory
 from ftcore.runs.files import write_json
 from ftcore.runs.reconcile import reconcile
-from ftcore.worker import STOP_FILE, Worker
+from ftcore.training.checkpoint_files import every as every_checkpoint
+from ftcore.worker import Worker
 from launchers import LAUNCHERS, Job, JobSpec
 
 POLL_SECONDS = 0.15
@@ -80,7 +81,7 @@ def _follow(run: RunDirectory, job: Job, attempt: Path, screen: Screen, interrup
 
 
 def _stop(job: Job, attempt: Path, screen: Screen, *, at_once: bool) -> None:
-    write_json(attempt / STOP_FILE, {"state": "cancelled", "reason": "stopped by the user"})
+    write_json(attempt / attempt_files.STOP, {"state": "cancelled", "reason": "stopped by the user"})
     if at_once:
         job.kill()
     else:
@@ -99,10 +100,10 @@ def _what_failed(entry: record.Record) -> str:
 
 def kept(run: RunDirectory) -> str:
     """What a stopped or failed run has on disk."""
-    checkpoints = sorted(path.name for path in run.checkpoints.glob("step_*"))
+    checkpoints = every_checkpoint(run.checkpoints)
     parts = [str(run.path)]
     if checkpoints:
-        parts.append(f"checkpoint {checkpoints[-1]}")
+        parts.append(f"checkpoint {checkpoints[-1].name}")
     return ", ".join(parts)
 
 

@@ -18,13 +18,14 @@ DONE, FAILED, WRONG = 0, 1, 2
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; never lets a traceback of a user's mistake out."""
     words = list(sys.argv[1:] if argv is None else argv)
-    name, words = _command(words)
+    named = bool(words) and words[0] in COMMANDS
+    name, words = (words[0], words[1:]) if named else (DEFAULT, words)
     try:
         flags, problems = arguments.parse(name, words)
         if flags.help and not problems:
             from ftcore.cli import help as help_pages
 
-            return help_pages.show(name if name != DEFAULT or _named(argv, name) else None)
+            return help_pages.show(name if named else None)
         if problems:
             raise RequestError([*problems, *_in_overrides(flags)])
         return importlib.import_module(COMMANDS[name].module).main(flags)
@@ -47,17 +48,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def entry() -> None:
     """The `ftcore` script of an installed wheel."""
     sys.exit(main())
-
-
-def _command(words: list[str]) -> tuple[str, list[str]]:
-    if words and words[0] in COMMANDS:
-        return words[0], words[1:]
-    return DEFAULT, words
-
-
-def _named(argv: Sequence[str] | None, name: str) -> bool:
-    words = sys.argv[1:] if argv is None else argv
-    return bool(words) and words[0] == name
 
 
 def _in_overrides(flags: argparse.Namespace) -> tuple[Problem, ...]:

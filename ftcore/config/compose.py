@@ -21,6 +21,7 @@ from ftcore.config import overrides as override_grammar
 from ftcore.config import plain_yaml, resolvers
 from ftcore.config.checks import check
 from ftcore.config.errors import Problem, RequestError, nearest, shortened
+from ftcore.config.groups import conf_dir, config_groups
 from ftcore.config.schema import Experiment
 from ftcore.config.validate import resolve, validate
 from ftcore.hardware.detect import this_machine
@@ -45,12 +46,6 @@ class Composed:
 
     overrides: tuple[str, ...]
     """As the user typed them."""
-
-
-def conf_dir() -> Path:
-    """`conf/`: beside the package in a source tree, inside it when installed from a wheel."""
-    inside = Path(__file__).parents[1] / "conf"
-    return inside if inside.is_dir() else Path(__file__).parents[2] / "conf"
 
 
 def compose(
@@ -134,7 +129,7 @@ def hydra_configs(
     GlobalHydra.instance().clear()
     Hydra.create_main_hydra2(task_name="ftcore", config_search_path=search_path)
     try:
-        yield _groups(folders)
+        yield config_groups(folders)
     finally:
         GlobalHydra.instance().clear()
 
@@ -148,17 +143,6 @@ def complete(chosen: Sequence[Override]) -> list[Override]:
     if given.isdisjoint(DECIDES_THE_EXPERIMENT):
         result.append(override_grammar.parse_one("experiment=quickstart"))
     return result
-
-
-def _groups(folders: Sequence[Path]) -> dict[str, tuple[str, ...]]:
-    groups: dict[str, set[str]] = {}
-    for folder in folders:
-        for file in folder.glob("*/*.yaml"):
-            groups.setdefault(file.parent.name, set()).add(file.stem)
-    return {
-        group: tuple(sorted(name for name in names if not name.startswith("_")))
-        for group, names in sorted(groups.items())
-    }
 
 
 def _build(config: DictConfig, untouched: DictConfig) -> tuple[Experiment | None, list[Problem]]:

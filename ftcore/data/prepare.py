@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ftcore.config.schema import Experiment
+from ftcore.config.xtuner.build import CONVERTED
 from ftcore.data import packing
 from ftcore.data.cache import Manifest, build_entry, canonical_key, read_manifest
 from ftcore.data.errors import DataError
@@ -19,7 +20,7 @@ from ftcore.data.layout import LABELS, ROW_ORDER, ROWS, SAMPLES, TOKENS
 from ftcore.data.messages import write_messages
 from ftcore.data.npy import NpyWriter, write_npy
 from ftcore.data.source import Source, open_source
-from ftcore.data.sources import FORMATS, STOCK_FORMATS, BadRows, read_records
+from ftcore.data.sources import FORMATS, BadRows, read_records
 from ftcore.data.templates import prompt_template
 from ftcore.data.tokenise import Task, tokenise
 from ftcore.data.tokenizer import codec, load_tokenizer, tokenizer_files
@@ -60,7 +61,7 @@ class _Request:
 
     @property
     def messages_key(self) -> str | None:
-        if self.source.format in STOCK_FORMATS:
+        if self.source.format not in CONVERTED:
             return None
         return canonical_key({"version": DATA_VERSION, "rows": self.source.deciding()})
 

@@ -56,7 +56,7 @@ def prepared_data(e: Experiment) -> dict[str, Any]:
     try:
         found = find_prepared(e.cache_dir, cache_key(e))
     except (DataError, OSError):
-        return known | unknown | {"prepared": False, "bytes": source_bytes(e)}
+        found = None
     if found is None:
         return known | unknown | {"prepared": False, "bytes": source_bytes(e)}
     manifest = found.manifest

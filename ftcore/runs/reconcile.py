@@ -4,9 +4,10 @@ import signal
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from ftcore.runs import record
+from ftcore.runs import attempt_files, record
 from ftcore.runs.directory import RunDirectory
 from ftcore.runs.files import read_json
+from launchers.local_controller import EXITS
 
 OPEN_STATES = ("created", "queued", "running")
 LAST_LINES = 20
@@ -25,7 +26,7 @@ def reconcile(run: RunDirectory) -> record.Record:
     if not entry["attempts"]:
         return entry
     attempt = run.attempt(entry["attempts"][-1]["number"])
-    asked = read_json(attempt / "stop.json")
+    asked = read_json(attempt / attempt_files.STOP)
     failures = first_failures(attempt, entry)
     if entry["state"] in OPEN_STATES:
         if asked and not _written(attempt):
@@ -53,14 +54,14 @@ def first_failures(attempt: Path, entry: record.Record) -> list[record.Record]:
 
 
 def _written(attempt: Path) -> list[record.Record]:
-    return [failure for path in attempt.glob("failure.rank*.json") if (failure := read_json(path))]
+    return [failure for path in attempt.glob(attempt_files.FAILURES) if (failure := read_json(path))]
 
 
 def _deaths(attempt: Path, entry: record.Record) -> list[record.Record]:
     """Ranks that a signal ended, or that failed before they could write anything down."""
     deaths = []
-    for rank, ended in (read_json(attempt / "exits.json") or {}).items():
-        if ended["code"] and not (attempt / f"failure.rank{rank}.json").exists():
+    for rank, ended in (read_json(attempt / EXITS) or {}).items():
+        if ended["code"] and not (attempt / attempt_files.failure(rank)).exists():
             failure = _silent(attempt, entry, int(rank), _how(int(rank), ended["code"]))
             time = datetime.fromtimestamp(ended["time"]).astimezone() - NOTICED_WITHIN
             deaths.append(failure | {"time": time.isoformat()})

@@ -8,6 +8,7 @@ from ftcore.config.errors import WorkError
 from ftcore.config.xtuner.build import messages_path
 from ftcore.models.fingerprint import fingerprint
 from ftcore.models.gguf import unpack
+from ftcore.runs.attempt_files import FAILURES
 from ftcore.runs.files import read_json, write_json
 from ftcore.runs.record import Record
 from ftcore.stages.context import Context, Detail
@@ -56,7 +57,7 @@ def wait(context: Context) -> Detail:
     """What rank 0 prepared in this attempt; other ranks wait here, at no cost to anyone."""
     while (detail := read_json(context.attempt / RESULT)) is None:
         context.stop.check()
-        if any(context.attempt.glob("failure.rank*.json")):
+        if any(context.attempt.glob(FAILURES)):
             raise WorkError("another rank failed before training began")
         time.sleep(POLL_SECONDS)
     return detail

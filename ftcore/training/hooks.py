@@ -19,7 +19,7 @@ BYTES_PER_GIB = 2**30
 
 
 class StepHook(Hook):
-    """Collects iterations into optimiser steps and calls `after_step` at the end of each."""
+    """Knows which iterations end an optimiser step."""
 
     def __init__(self, accumulation: int) -> None:
         self.accumulation = accumulation

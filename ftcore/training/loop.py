@@ -7,6 +7,7 @@ import torch
 from mmengine.runner import BaseLoop, FlexibleRunner, IterBasedTrainLoop
 from torch.utils.data import DataLoader
 
+from ftcore.data.encode import IGNORE_INDEX
 from ftcore.data.sampler import EpochSampler
 
 
@@ -71,4 +72,4 @@ class TrainLoop(IterBasedTrainLoop):
 
 def labelled_tokens(batch: dict) -> int:
     """Tokens of `batch` that the loss is taken over."""
-    return int((batch["data"]["labels"] != -100).sum())
+    return int((batch["data"]["labels"] != IGNORE_INDEX).sum())

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from peft import LoraConfig
 from safetensors.torch import save_file
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
 
 from ftcore.config.schema import Experiment
 from ftcore.models.load import DTYPES, load_model
@@ -54,14 +54,12 @@ def write_adapter(e: Experiment, weights: Weights, folder: Path) -> None:
 def write_model(e: Experiment, weights: Weights, folder: Path) -> None:
     """`folder` as an ordinary model folder, after full fine-tuning."""
     config = AutoConfig.from_pretrained(e.model.path, trust_remote_code=e.model.trust_remote_code)
-    dtype = DTYPES.get(e.export.dtype, getattr(config, "dtype", None) or torch.float32)
     llm = AutoModelForCausalLM.from_config(config, trust_remote_code=e.model.trust_remote_code)
     missing, unexpected = llm.load_state_dict(weights, strict=False)
     lost = [name for name in missing if name not in getattr(llm, "_tied_weights_keys", {})]
     if lost or unexpected:
         raise RuntimeError(f"checkpoint and model differ: missing {lost[:3]}, unexpected {unexpected[:3]}")
-    llm.to(dtype).save_pretrained(folder, max_shard_size=f"{e.export.max_shard_gb}GB")
-    _write_tokenizer(e, folder)
+    _write_folder(e, llm, config, folder)
 
 
 def merge_adapter(e: Experiment, adapter: Path, folder: Path) -> None:
@@ -72,10 +70,15 @@ def merge_adapter(e: Experiment, adapter: Path, folder: Path) -> None:
     from peft import PeftModel
 
     config = AutoConfig.from_pretrained(e.model.path, trust_remote_code=e.model.trust_remote_code)
-    dtype = DTYPES.get(e.export.dtype, getattr(config, "dtype", None) or torch.float32)
     base = load_model(e.model.path, e.model, torch.float32)
     merged = PeftModel.from_pretrained(base, adapter).merge_and_unload(safe_merge=True)
-    merged.to(dtype).save_pretrained(folder, max_shard_size=f"{e.export.max_shard_gb}GB")
+    _write_folder(e, merged, config, folder)
+
+
+def _write_folder(e: Experiment, llm: PreTrainedModel, base: PretrainedConfig, folder: Path) -> None:
+    """The model in `export.dtype` (auto: the base model's own), and its tokenizer."""
+    dtype = DTYPES.get(e.export.dtype, getattr(base, "dtype", None) or torch.float32)
+    llm.to(dtype).save_pretrained(folder, max_shard_size=f"{e.export.max_shard_gb}GB")
     _write_tokenizer(e, folder)
 
 

@@ -6,7 +6,8 @@ pytest.importorskip("torch")
 pytest.importorskip("mmengine")
 
 from ftcore import compat
-from ftcore.config.compose import compose, conf_dir
+from ftcore.config.compose import compose
+from ftcore.config.groups import conf_dir
 from ftcore.config.xtuner import build, render
 
 NEEDS = {

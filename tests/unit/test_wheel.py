@@ -26,7 +26,7 @@ def test_configuration_and_launchers_come_with_the_wheel(installed, tmp_path):
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import ftcore, launchers\n"
         "assert ftcore.__file__.startswith(sys.argv[1]) and launchers.__file__.startswith(sys.argv[1])\n"
-        "from ftcore.config.compose import conf_dir\n"
+        "from ftcore.config.groups import conf_dir\n"
         "assert str(conf_dir()).startswith(sys.argv[1]), conf_dir()\n"
         "from ftcore.cli.main import main; sys.exit(main(['--cfg', 'job', 'lora=full']))"
     )

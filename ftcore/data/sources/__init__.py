@@ -13,7 +13,7 @@ from ftcore.data.errors import DataError, RowError
 from ftcore.data.sources import agent_flan, alpaca, function_calls, openai, text
 from ftcore.data.sources.rows import Document, Message, Record, Row
 
-__all__ = ["FORMATS", "STOCK_FORMATS", "BadRows", "Document", "Message", "Record", "Row", "read_records"]
+__all__ = ["FORMATS", "BadRows", "Document", "Message", "Record", "Row", "read_records"]
 
 FORMATS: dict[str, ModuleType] = {
     "function_calls": function_calls,
@@ -22,9 +22,6 @@ FORMATS: dict[str, ModuleType] = {
     "alpaca": alpaca,
     "text": text,
 }
-
-STOCK_FORMATS = ("openai", "alpaca", "text")
-"""Formats that stock XTuner reads by its own map functions."""
 
 REASONS_KEPT = 5
 

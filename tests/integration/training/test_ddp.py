@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from ftcore.runs import record
 from ftcore.training.checkpoint_files import every
-from tests.fixtures.tiny import again, begin, finish, steps, taken_back, wait_for
+from tests.fixtures.tiny import again, again_from_older, begin, finish, steps, taken_back, wait_for
 
 STEPS = 5
 TWO = {"hardware__devices_per_node": 2, "parallelism": "ddp", "max_steps": STEPS, "checkpoint__every": 2}
@@ -50,9 +50,7 @@ def test_checkpoint_holds_what_was_trained_alone(two, run_of):
 
 def test_resumes_exactly(two, tmp_path):
     """From an older checkpoint, both ranks go on with the undisturbed run's numbers."""
-    run = taken_back(two.run, tmp_path)
-    shutil.rmtree(every(run.checkpoints)[-1])
-    resumed = again(run)
+    resumed = again_from_older(two.run, tmp_path)
     assert resumed.code == 0, resumed.err
     assert resumed.sequence(*NUMBERS) == two.sequence(*NUMBERS)
     assert resumed.sequence("time")[-1] != two.sequence("time")[-1]

@@ -1,13 +1,10 @@
 """DeepSpeed ZeRO-3 over gloo on two CPU processes."""
 
-import shutil
-
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from ftcore.training.checkpoint_files import every
-from tests.fixtures.tiny import again, taken_back
+from tests.fixtures.tiny import again_from_older
 
 STEPS = 5
 TWO = {"hardware__devices_per_node": 2, "max_steps": STEPS, "checkpoint__every": 2}
@@ -55,9 +52,7 @@ def test_zero3_merges_into_a_whole_model(zero, ddp):
 @pytest.mark.slow
 def test_zero3_resumes(zero, tmp_path):
     """From an older checkpoint, the same numbers."""
-    run = taken_back(zero.run, tmp_path)
-    shutil.rmtree(every(run.checkpoints)[-1])
-    resumed = again(run)
+    resumed = again_from_older(zero.run, tmp_path)
     assert resumed.code == 0, resumed.err
     assert resumed.sequence(*NUMBERS) == zero.sequence(*NUMBERS)
     assert resumed.sequence("time")[-1] != zero.sequence("time")[-1]
@@ -73,9 +68,7 @@ def test_every_kind_of_zero3(choice, precision, tolerance, checkpointing, run_of
         **TWO, parallelism=choice, precision=precision, model__activation_checkpointing=checkpointing
     )
     assert_same_training(done, ddp, tolerance)
-    run = taken_back(done.run, tmp_path)
-    shutil.rmtree(every(run.checkpoints)[-1])
-    resumed = again(run)
+    resumed = again_from_older(done.run, tmp_path)
     assert resumed.code == 0, resumed.err
     assert resumed.sequence(*NUMBERS) == done.sequence(*NUMBERS)
 

@@ -8,7 +8,7 @@ import yaml
 
 from ftcore.cli.commands import COMMANDS
 from ftcore.cli.main import main
-from ftcore.config.compose import conf_dir
+from ftcore.config.groups import conf_dir
 
 
 @pytest.fixture(autouse=True)

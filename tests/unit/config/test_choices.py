@@ -2,8 +2,9 @@
 
 import pytest
 
-from ftcore.config.compose import compose, conf_dir
+from ftcore.config.compose import compose
 from ftcore.config.errors import RequestError
+from ftcore.config.groups import conf_dir
 from ftcore.config.xtuner import build, render
 
 NEEDS = {
