@@ -66,7 +66,7 @@ def machine(e: Experiment) -> Iterator[Problem]:
     if e.cluster.kind != "local":
         return
     if e.nodes > 1:
-        yield Problem("nodes", f"cluster=local is one machine, not {e.nodes} nodes", "1, or cluster=slurm")
+        yield Problem("nodes", f"cluster=local is one machine, not {e.nodes} nodes", "1")
         return
     kind = e.hardware.accelerator
     there = len(this_machine().devices(kind))
