@@ -1,5 +1,7 @@
 """Help pages, made without composing anything: the terminal should answer at once."""
 
+import textwrap
+
 import yaml
 
 from ftcore.cli.commands import COMMANDS
@@ -29,6 +31,17 @@ FLAGS = {
   --runs-dir FOLDER    where runs lie (default: runs)
   --json               where the report is, as JSON
 """,
+    "import-xtuner": """\
+  FILE                 a configuration file, a folder of them, the name of one that XTuner ships, or the word
+                       shipped for all of those; many files are imported, rebuilt, compared and counted
+  --name, -n N         the experiment's name (default: the file's)
+  --to FOLDER          a folder of configs; the preset goes to FOLDER/experiment/N.yaml (default: conf; of
+                       many files, nothing stays unless it is given)
+  --deepspeed NAME     what was given to xtuner train --deepspeed: deepspeed_zero1, deepspeed_zero2, ...
+  --check              rebuild the XTuner config from what was written, and compare setting by setting
+  --force              replace a preset of that name
+  --json               the same as one JSON object
+""",
 }
 
 
@@ -41,9 +54,18 @@ def show(command: str | None) -> int:
 def front_page() -> str:
     """Commands, groups with their choices, and the keys that people turn."""
     folder = conf_dir()
-    commands = "".join(f"  {name:<10} {command.summary}\n" for name, command in COMMANDS.items())
+    commands = "".join(f"  {name:<13} {command.summary}\n" for name, command in COMMANDS.items())
     groups = "".join(
-        f"  {name:<12} {', '.join(choices)}\n" for name, choices in config_groups([folder]).items()
+        textwrap.fill(
+            ", ".join(choices),
+            110,
+            initial_indent=f"  {name:<12} ",
+            subsequent_indent=" " * 15,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        + "\n"
+        for name, choices in config_groups([folder]).items()
     )
     top = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     keys = ", ".join(f"{key}={value}" for key, value in top.items() if not isinstance(value, (dict, list)))

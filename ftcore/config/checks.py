@@ -6,7 +6,7 @@ Pure: nothing here looks at the machine or the disk (`ftcore.plan.preflight` doe
 from collections.abc import Callable, Iterator
 
 from ftcore.config.errors import Problem
-from ftcore.config.schema import Experiment
+from ftcore.config.schema import Experiment, Source
 from ftcore.hardware.capabilities import has_bf16
 
 SEQUENCE_PARALLEL = "parallelism.sequence_parallel"
@@ -91,20 +91,39 @@ def precision(e: Experiment) -> Iterator[Problem]:
 
 
 def lengths(e: Experiment) -> Iterator[Problem]:
-    if e.max_length > e.model.context_length:
-        yield Problem("max_length", f"{e.max_length} is over model.context_length={e.model.context_length}")
+    context = e.model.context_length
+    if context is not None and e.max_length > context:
+        yield Problem("max_length", f"{e.max_length} is over model.context_length={context}")
 
 
 def data(e: Experiment) -> Iterator[Problem]:
-    calls = e.data.format == "function_calls"
-    if calls and not e.data.categories:
-        yield Problem("data.categories", "format function_calls needs at least one BFCL category")
-    if not calls and e.data.path is None:
-        yield Problem("data.path", f"format {e.data.format} needs a file or a folder")
+    for key, source in e.data.sources().items():
+        yield from _source(f"data.{key}".rstrip("."), source, e)
+    if e.data.varlen and not e.data.packing:
+        yield Problem("data.varlen", "is about packed rows, and data.packing is false", "false")
+    if e.data.varlen and e.data.micro_batch_size > 1:
+        message = "XTuner's variable-length attention takes one sequence at a time"
+        yield Problem("data.micro_batch_size", message, "1, or data.varlen=false")
+
+
+def _source(key: str, source: Source, e: Experiment) -> Iterator[Problem]:
+    calls = source.format == "function_calls"
+    if calls and not source.categories:
+        yield Problem(f"{key}.categories", "format function_calls needs at least one BFCL category")
+    if not calls and source.path is None:
+        yield Problem(f"{key}.path", f"format {source.format} needs a file, a folder or a hub dataset")
     if calls and e.evaluation.kind == "function_calls":
         held_out = {*e.evaluation.categories, *e.evaluation.refusal_categories}
-        for name in sorted(held_out.intersection(e.data.categories)):
-            yield Problem("data.categories", f"{name} is held out by evaluation and cannot be trained on")
+        for name in sorted(held_out.intersection(source.categories)):
+            message = f"{name} is held out by evaluation and cannot be trained on"
+            yield Problem(f"{key}.categories", message)
+    for name in ("subset", "split", "folder", "files"):
+        if source.hub is None and getattr(source, name) is not None:
+            yield Problem(f"{key}.{name}", f"is about a hub dataset, and {key}.hub is null", "null")
+    if source.hub and source.format in ("function_calls", "moss", "intern_tokens", "intern_messages"):
+        yield Problem(f"{key}.hub", f"format {source.format} is read from files", "null")
+    if source.format == "moss" and e.data.varlen:
+        yield Problem("data.varlen", "XTuner does not pack MOSS rows", "false")
 
 
 def samples(e: Experiment) -> Iterator[Problem]:

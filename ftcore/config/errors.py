@@ -4,6 +4,9 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+LISTED = 400
+"""Characters that a list of names may have in a message."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -45,6 +48,16 @@ def shortened(text: str, length: int = 200) -> str:
     """`text` for a message: a line, however much was typed; nothing at all is shown as quotes."""
     line = text if text.isprintable() else repr(text)
     return (line if len(line) <= length else f"{line[: length - 3]}...") or "''"
+
+
+def listed(names: Iterable[str], word: str = "") -> str:
+    """`names` for a message; of very many, those most like `word` and how many there are."""
+    every = list(names)
+    text = ", ".join(every)
+    if len(text) <= LISTED:
+        return text
+    close = difflib.get_close_matches(word, every, n=8, cutoff=0.3) or every[:8]
+    return f"{', '.join(close)}, ... ({len(every)}; --help lists all)"
 
 
 def nearest(word: str, candidates: Iterable[str]) -> str:

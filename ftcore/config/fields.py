@@ -37,6 +37,8 @@ def _walk(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]
 def _sections(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
+    if get_origin(annotation) is dict:
+        return []  # an open mapping: its entries have names of people's own
     return [section for part in get_args(annotation) for section in _sections(part)]
 
 

@@ -17,8 +17,16 @@ def semantic(section: BaseModel) -> dict[str, Any]:
         if isinstance(extra, dict) and extra.get("cosmetic"):
             continue
         value = getattr(section, name)
-        plain[name] = semantic(value) if isinstance(value, BaseModel) else value
+        plain[name] = _plain(value)
     return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return semantic(value)
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return value
 
 
 def config_hash(experiment: Experiment) -> str:

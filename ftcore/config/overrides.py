@@ -17,7 +17,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf._utils import split_key
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
-from ftcore.config.errors import Problem, nearest, shortened
+from ftcore.config.errors import Problem, listed, nearest, shortened
 from ftcore.config.fields import fields, is_free_entry, open_mappings
 
 NOT_ASCII = re.compile(r"[^\x00-\x7f]")
@@ -131,7 +131,7 @@ def _with_quotes(text: str) -> str:
 def _wrong_choice(override: Override, choices: tuple[str, ...]) -> Problem | None:
     group = override.key_or_group
     if override.is_delete():
-        return Problem(group, "a group cannot be left out", ", ".join(choices))
+        return Problem(group, "a group cannot be left out", listed(choices))
     choice = override.value()
     if (override.is_add() or override.is_force_add()) and (group in fields() or group == "experiment"):
         return Problem(f"+{group}", "every experiment has it already", nearest=f"{group}={choice}")
@@ -140,7 +140,7 @@ def _wrong_choice(override: Override, choices: tuple[str, ...]) -> Problem | Non
     if (choice is None and group == "experiment") or choice in choices:
         return None
     message = f"no choice named {choice!r}"
-    return Problem(group, message, ", ".join(choices), nearest(str(choice), choices))
+    return Problem(group, message, listed(choices, str(choice)), nearest(str(choice), choices))
 
 
 def _no_such_key(key: str, override: Override) -> Problem:

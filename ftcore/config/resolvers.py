@@ -1,5 +1,8 @@
 """The OmegaConf resolvers that `conf/` uses; each a pure function of its arguments and this machine."""
 
+import re
+from pathlib import PurePath
+
 from omegaconf import OmegaConf
 
 from ftcore.hardware.capabilities import default_dtype
@@ -28,7 +31,17 @@ def dtype(accelerator: object, arch: object) -> str:
     return default_dtype(str(accelerator), None if arch is None else str(arch))
 
 
+def last_part(path: object) -> str:
+    """The last part of a path or hub id, without the suffix of a file: a name for what has none yet, fit to
+    be a folder's."""
+    name = PurePath(str(path)).name.removesuffix(PurePath(str(path)).suffix)
+    return re.sub(r"[^\w.\-]", "_", name).lstrip(".-")[:100] or "unnamed"
+
+
+RESOLVERS = {"detected": detected, "dtype": dtype, "strategy": strategy, "last_part": last_part}
+
+
 def register() -> None:
-    """Make `${ftcore.detected:...}`, `${ftcore.dtype:...}` and `${ftcore.strategy:...}` known."""
-    for name, function in (("detected", detected), ("dtype", dtype), ("strategy", strategy)):
+    """Make `${ftcore.detected:...}` and the others of RESOLVERS known."""
+    for name, function in RESOLVERS.items():
         OmegaConf.register_new_resolver(f"ftcore.{name}", function, replace=True)

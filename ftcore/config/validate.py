@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseException
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
@@ -55,6 +55,8 @@ def _unresolved(node: Any, key: str, root: DictConfig) -> Iterator[tuple[str, Pr
     elif node._is_interpolation():
         try:
             node._dereference_node()
+        except InterpolationToMissingValueError:
+            return  # told of the key that is missing
         except OmegaConfBaseException as error:
             reason = str(error).splitlines()[0]
             yield key, Problem(_typed_key(key, root), f"cannot resolve {node._value()} ({reason})")

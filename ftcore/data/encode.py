@@ -1,29 +1,34 @@
 """Rows to token ids and loss masks, token for token as XTuner 0.2.0 makes them.
 
-Mirrors `openai_map_fn`, `template_map_fn` and `encode_fn` (xtuner/dataset), with two things stated that
-XTuner guesses: whether a conversation starts with a bos token, and which turns carry the loss.
+Mirrors `openai_map_fn`, `template_map_fn`, `encode_fn` and `MOSSSFTDataset` (xtuner/dataset); which turns
+carry the loss is stated where XTuner guesses it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import dropwhile, pairwise
+from itertools import accumulate, dropwhile, pairwise, takewhile
 
 from ftcore.data.errors import DataError
-from ftcore.data.sources.rows import Document, Message, Row
+from ftcore.data.sources.rows import AnyRow, Document, Message, Quoted, Row, Script, Tokens
 from ftcore.data.templates import Template
 from ftcore.data.tokenizer import Encode
 
 IGNORE_INDEX = -100
-BOS, EOS = "bos", "eos"
+BOS, EOS, FRAMED = "bos", "eos", "framed"
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A text tokenised by itself, or (`special`) the bos or eos token; `trained`: it carries the loss."""
+    """A text tokenised by itself; `trained`: it carries the loss.
+
+    special: BOS or EOS for that token in place of a text, FRAMED for a text that the tokenizer puts its own
+    special tokens round. quoted: only as many tokens at its ends as these two texts have carry the loss.
+    """
 
     text: str
     trained: bool
     special: str | None = None
+    quoted: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,8 @@ class Encoded:
 class Encoder:
     """Everything that decides a row's tokens but the row.
 
-    encode: texts to ids without special tokens. bos_ids, eos_ids: empty where the tokenizer has none.
+    encode: texts to ids, without or with special tokens. bos_ids, eos_ids: empty where the tokenizer has
+    none. vocabulary: token ids lie below it (asked only of rows that come as tokens).
     """
 
     encode: Encode
@@ -61,45 +67,118 @@ class Encoder:
     bos_ids: tuple[int, ...]
     eos_ids: tuple[int, ...]
     max_length: int
+    bot_name: str | None = None
+    vocabulary: int = 2**31
 
-    def rows(self, rows: Sequence[Row | Document]) -> list[list[Encoded]]:
-        """For each row its sequences: one for a conversation, one or more for a document."""
-        pieces = [document_pieces(row) if isinstance(row, Document) else render(row.messages, self.template)
-                  for row in rows]  # fmt: skip
+    def rows(self, rows: Sequence[AnyRow]) -> list[list[Encoded]]:
+        """For each row its sequences: one, or more where it may be divided (documents, some tokens)."""
+        parts = [self._parts(row) for row in rows]
+        ids = self._ids(piece for row in parts for part in row for piece in part)
+        encoded = ([self._joined(part, ids) for part in row] for row in parts)
+        return [self._sequences(row, joined) for row, joined in zip(rows, encoded, strict=True)]
+
+    def _parts(self, row: AnyRow) -> list[list[Piece]]:
+        """The pieces of a row: one list, or, for a script, the opening's and one each turn."""
+        match row:
+            case Tokens():
+                return []
+            case Document():
+                return [document_pieces(row)]
+            case Script():
+                return script_pieces(row, self.bot_name)
+            case Row():
+                return [render(row.messages, self.template, self.bot_name)]
+
+    def _ids(self, pieces: Iterable[Piece]) -> dict[tuple[str, bool], list[int]]:
         # Separators and system prompts recur from row to row.
-        texts = list(dict.fromkeys(piece.text for row in pieces for piece in row if not piece.special))
-        ids = dict(zip(texts, self.encode(texts), strict=True))
-        return [
-            chunks(self._joined(parts, ids), self.max_length) if isinstance(row, Document)
-            else [truncated(self._joined(parts, ids), self.max_length)]
-            for row, parts in zip(rows, pieces, strict=True)
-        ]  # fmt: skip
+        wanted: dict[tuple[str, bool], None] = {}
+        for piece in pieces:
+            if piece.special in (None, FRAMED):
+                wanted[piece.text, piece.special == FRAMED] = None
+            wanted.update(dict.fromkeys((text, False) for text in piece.quoted or ()))
+        found: dict[tuple[str, bool], list[int]] = {}
+        for framed in (False, True):
+            texts = [text for text, with_special in wanted if with_special == framed]
+            if texts:
+                found.update(zip(((text, framed) for text in texts), self.encode(texts, framed), strict=True))
+        return found
 
-    def _joined(self, pieces: Sequence[Piece], ids: dict[str, list[int]]) -> Encoded:
+    def _joined(self, pieces: Sequence[Piece], ids: dict[tuple[str, bool], list[int]]) -> Encoded:
         tokens: list[int] = []
         trained: list[bool] = []
         for piece in pieces:
-            if piece.special == EOS and not self.eos_ids:
-                raise DataError("the tokenizer has no end-of-sequence token, which every text here ends with")
-            part = {None: ids.get(piece.text, ()), BOS: self.bos_ids, EOS: self.eos_ids}[piece.special]
+            match piece.special:
+                case "bos":
+                    part: Sequence[int] = self.bos_ids
+                case "eos":
+                    part = self.eos_ids
+                    if not part:
+                        raise DataError(
+                            "the tokenizer has no end-of-sequence token, which every text here ends with"
+                        )
+                case other:
+                    part = ids[piece.text, other == FRAMED]
+            on = [piece.trained] * len(part)
+            if piece.quoted:
+                head, tail = (len(ids[text, False]) for text in piece.quoted)
+                for inside in range(head, len(on) - tail):
+                    on[inside] = False
             tokens.extend(part)
-            trained.extend([piece.trained] * len(part))
+            trained.extend(on)
         return Encoded(tokens, trained)
 
+    def _sequences(self, row: AnyRow, parts: list[Encoded]) -> list[Encoded]:
+        match row:
+            case Tokens():
+                largest = max(row.input_ids)
+                if largest >= self.vocabulary:
+                    raise DataError(f"{row.id}: token {largest} is none of the tokenizer's {self.vocabulary}")
+                encoded = Encoded(row.input_ids, row.trained)
+                return (chunks if row.divisible else _alone)(encoded, self.max_length)
+            case Document():
+                return chunks(parts[0], self.max_length)
+            case Script():
+                return [whole_turns(parts, self.max_length)]
+            case Row():
+                return _alone(parts[0], self.max_length)
 
-def render(messages: Sequence[Message], template: Template) -> list[Piece]:
-    """The pieces of a conversation under a prompt template.
+
+def render(messages: Sequence[Message], template: Template, bot_name: str | None = None) -> list[Piece]:
+    """The pieces of a conversation under a prompt template, which may name `{bot_name}`.
 
     Leading assistant turns are left out, texts of consecutive user turns are joined, the last of several
     system texts before a reply is used, and what follows the last reply is left out: all as XTuner does.
     """
     exchanges = enumerate(_exchanges(messages))
-    return [piece for index, exchange in exchanges for piece in _turn(index, exchange, template)]
+    return [piece for index, exchange in exchanges for piece in _turn(index, exchange, template, bot_name)]
 
 
 def document_pieces(document: Document) -> list[Piece]:
     """A document between bos and eos, every token trained on."""
     return [Piece("", True, BOS), Piece(document.text, True), Piece("", True, EOS)]
+
+
+def script_pieces(script: Script, bot_name: str | None) -> list[list[Piece]]:
+    """The pieces of the opening, then those of each turn, with the assistant called by its name."""
+
+    def named(text: str) -> str:
+        return text if bot_name is None else text.replace(script.stands_for, bot_name)
+
+    turns = [
+        [Piece(named(said.text), True, None, (said.head, said.tail)) if isinstance(said, Quoted)
+         else Piece(named(said), True) for said in turn]
+        for turn in script.turns
+    ]  # fmt: skip
+    return [[Piece(named(script.opening), False, FRAMED)], *turns]
+
+
+def whole_turns(parts: Sequence[Encoded], max_length: int) -> Encoded:
+    """The opening and as many of the first turns as fit whole; nothing at all where not one does."""
+    ends = list(accumulate(len(part.input_ids) for part in parts))
+    fitting = len(list(takewhile(lambda end: end <= max_length, ends[1:])))
+    kept = parts[: fitting + 1] if fitting else ()
+    tokens = [token for part in kept for token in part.input_ids]
+    return Encoded(tokens, [on for part in kept for on in part.trained], ends[-1] - len(tokens))
 
 
 def truncated(row: Encoded, max_length: int) -> Encoded:
@@ -118,6 +197,10 @@ def chunks(document: Encoded, max_length: int) -> list[Encoded]:
     if total > max_length and total % max_length == 1:
         edges[-2] -= 1
     return [Encoded(document.input_ids[a:b], document.trained[a:b]) for a, b in pairwise(edges)]
+
+
+def _alone(row: Encoded, max_length: int) -> list[Encoded]:
+    return [truncated(row, max_length)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +223,13 @@ def _exchanges(messages: Sequence[Message]) -> Iterator[_Exchange]:
             system = prompt = ""
 
 
-def _turn(index: int, exchange: _Exchange, template: Template) -> Iterator[Piece]:
-    text = template["INSTRUCTION"].format(input=exchange.prompt, round=index + 1)
+def _turn(index: int, exchange: _Exchange, template: Template, bot_name: str | None) -> Iterator[Piece]:
+    # What is filled in is never itself filled: braces in data stay as they are.
+    text = template["INSTRUCTION"].format(input=exchange.prompt, round=index + 1, bot_name=bot_name)
     if exchange.system:
         if "SYSTEM" not in template:
             raise DataError("model.template has no place for a system text, and the data has one")
-        text = template["SYSTEM"].format(system=exchange.system) + text
+        text = template["SYSTEM"].format(system=exchange.system, bot_name=bot_name) + text
     ends_itself = template.get("SUFFIX_AS_EOS", False)
     # XTuner sets a new bos after every eos token; a suffix that takes the place of eos is followed by none.
     if index == 0 or not ends_itself:

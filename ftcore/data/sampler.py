@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ftcore.config.xtuner.data import INTERN_SEED
+
 
 class EpochSampler:
     """An endless stream of sample indices for one data-parallel rank.
@@ -12,24 +14,33 @@ class EpochSampler:
     by its own beginning to a multiple of `world_size` and dealt to the ranks in turn. Every rank of a
     sequence-parallel group passes the same rank and world size.
 
+    order: "intern_repo" takes InternEvo's order in place of that: the seed has no part in the permutation,
+    and an epoch is cut, not lengthened, to a multiple of `world_size` (xtuner.dataset.samplers).
+
     start: samples this rank has consumed already; the stream goes on from there at no cost.
     `len()` is the samples of one rank in one epoch.
     """
 
     def __init__(
-        self, num_samples: int, rank: int, world_size: int, seed: int, shuffle: bool, start: int = 0
-    ) -> None:
+        self, num_samples: int, rank: int, world_size: int, seed: int, shuffle: bool, start: int = 0,
+        order: str = "default",
+    ) -> None:  # fmt: skip
         if num_samples < 1:
             raise ValueError("there are no samples to draw from")
         if not 0 <= rank < world_size:
             raise ValueError(f"rank {rank} is not one of {world_size}")
         if start < 0:
             raise ValueError(f"start must not be negative, it is {start}")
+        if order == "intern_repo" and num_samples < world_size:
+            raise ValueError(
+                f"data.sampler=intern_repo: {num_samples} samples are fewer than {world_size} ranks"
+            )
         self.num_samples, self.rank, self.world_size = num_samples, rank, world_size
-        self.seed, self.shuffle, self.start = seed, shuffle, start
+        self.seed, self.shuffle, self.start, self.order = seed, shuffle, start, order
 
     def __len__(self) -> int:
-        return -(-self.num_samples // self.world_size)
+        whole = self.num_samples // self.world_size
+        return whole if self.order == "intern_repo" else -(-self.num_samples // self.world_size)
 
     def __iter__(self) -> Iterator[int]:
         epoch, position = divmod(self.start, len(self))
@@ -40,6 +51,8 @@ class EpochSampler:
     def epoch(self, epoch: int) -> np.ndarray:
         """This rank's sample indices of one epoch, int64 of shape (len(self),)."""
         order = np.arange(self.num_samples)
-        if self.shuffle:
+        if self.shuffle and self.order == "intern_repo":
+            np.random.RandomState(INTERN_SEED + epoch).shuffle(order)
+        elif self.shuffle:
             order = np.random.default_rng([self.seed, epoch]).permutation(self.num_samples)
         return np.resize(order, len(self) * self.world_size)[self.rank :: self.world_size]

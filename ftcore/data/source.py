@@ -5,57 +5,113 @@ import random
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from ftcore.config import schema
 from ftcore.config.schema import Data, Evaluation
 from ftcore.data import bfcl
 from ftcore.data.errors import DataError
 from ftcore.data.fingerprints import Fingerprint, fingerprints
+from ftcore.data.hub import open_hub
 from ftcore.data.sources import FORMATS, function_calls
-from ftcore.data.sources.files import data_files, json_records
+from ftcore.data.sources.files import data_files
 from ftcore.data.sources.function_calls import Questions
 from ftcore.data.sources.rows import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Files (or BFCL questions), and how many rows are drawn from them by which seed.
+class Origin(Protocol):
+    """Where rows come from."""
 
-    max_rows None takes every row in order.
-    """
+    held_out: int
+    """Rows left out because the evaluation asks the same question."""
 
-    format: str
-    fingerprints: tuple[Fingerprint, ...]
-    questions: Questions | None
-    max_rows: int | None
-    seed: int
-
-    @property
-    def held_out(self) -> int:
-        """Rows left out because the evaluation asks the same question."""
-        return self.questions.held_out if self.questions else 0
-
-    def deciding(self) -> dict[str, Any]:
+    def content(self) -> list[Any]:
         """What decides the rows and their order: contents, never paths."""
-        content = [file.sha256 for file in self.fingerprints]
-        if self.questions:
-            # The wording of a conversation is ftcore's own, so the files alone do not decide it.
-            content = [hashlib.sha256(b"\n".join(self.questions.rows)).hexdigest()]
-        return {
-            "format": self.format, "content": content, "max_rows": self.max_rows,
-            "seed": self.seed if self.max_rows else None,
-        }  # fmt: skip
 
     def manifest(self) -> list[dict[str, Any]]:
         """The files as a manifest names them: path, sha256, bytes."""
+
+    def records(self) -> Iterator[Record]:
+        """Every record, in order."""
+
+    def sizes(self) -> list[int]:
+        """Bytes of every record."""
+
+    def total(self) -> int:
+        """Bytes of all."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileRows:
+    """Rows of files, in the order of files and lines."""
+
+    format: str
+    fingerprints: tuple[Fingerprint, ...]
+    held_out = 0
+
+    def content(self) -> list[Any]:
+        return [file.sha256 for file in self.fingerprints]
+
+    def manifest(self) -> list[dict[str, Any]]:
         return [asdict(file) for file in self.fingerprints]
 
     def records(self) -> Iterator[Record]:
-        """Every record, in the order of files and lines."""
-        if self.questions:
-            return function_calls.records(self.questions)
-        read = getattr(FORMATS[self.format], "records", json_records)
-        return read([Path(file.path) for file in self.fingerprints])
+        return FORMATS[self.format].records([Path(file.path) for file in self.fingerprints])
+
+    def sizes(self) -> list[int]:
+        return [record.size for record in self.records()]
+
+    def total(self) -> int:
+        return sum(file.bytes for file in self.fingerprints)
+
+
+@dataclass(frozen=True, slots=True)
+class BfclRows:
+    """Conversations made of BFCL's questions."""
+
+    questions: Questions
+    fingerprints: tuple[Fingerprint, ...]
+
+    @property
+    def held_out(self) -> int:
+        return self.questions.held_out
+
+    def content(self) -> list[Any]:
+        # The wording of a conversation is ftcore's own, so the files alone do not decide it.
+        return [hashlib.sha256(b"\n".join(self.questions.rows)).hexdigest()]
+
+    def manifest(self) -> list[dict[str, Any]]:
+        return [asdict(file) for file in self.fingerprints]
+
+    def records(self) -> Iterator[Record]:
+        return function_calls.records(self.questions)
+
+    def sizes(self) -> list[int]:
+        return list(map(len, self.questions.rows))
+
+    def total(self) -> int:
+        return sum(self.sizes())
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An origin, how its rows are read, and how many of them are drawn by which seed.
+
+    name: the key under `data.mix`, None for the first source. max_rows None takes every row in order.
+    """
+
+    name: str | None
+    format: str
+    origin: Origin
+    max_rows: int | None
+    seed: int
+
+    def deciding(self) -> dict[str, Any]:
+        """What decides the rows and their order."""
+        return {
+            "format": self.format, "content": self.origin.content(), "max_rows": self.max_rows,
+            "seed": self.seed if self.max_rows else None,
+        }  # fmt: skip
 
     def drawn(self) -> tuple[Iterator[Record], int]:
         """The records to train on, in order, and the bytes they stand for.
@@ -63,27 +119,48 @@ class Source:
         With `max_rows` the source is read twice: once to count, then to yield those drawn.
         """
         if self.max_rows is None:
-            sizes = map(len, self.questions.rows) if self.questions else (f.bytes for f in self.fingerprints)
-            return self.records(), sum(sizes)
-        sizes = [record.size for record in self.records()]
+            return self.origin.records(), self.origin.total()
+        sizes = self.origin.sizes()
         count = min(self.max_rows, len(sizes))
         chosen = sorted(random.Random(self.seed).sample(range(len(sizes)), count))
-        return _picked(self.records(), chosen), sum(sizes[index] for index in chosen)
+        return _picked(self.origin.records(), chosen), sum(sizes[index] for index in chosen)
 
 
-def open_source(data: Data, evaluation: Evaluation, seed: int, cache_dir: Path) -> Source:
-    """The source with its files found and fingerprinted; DataError where they are not there."""
-    if data.format == "function_calls":
-        asked = (*evaluation.categories, *evaluation.refusal_categories)
-        asked = asked if evaluation.kind == "function_calls" else ()
-        questions = function_calls.load(data.categories, asked, seed)
-        files = [path for category in data.categories for path in _bfcl_files(category)]
-    else:
-        if data.path is None:
-            raise DataError(f"data.path is null, and no package ships data of format {data.format}")
-        questions = None
-        files = data_files(data.path, FORMATS[data.format].SUFFIXES)
-    return Source(data.format, tuple(fingerprints(files, cache_dir)), questions, data.max_rows, seed)
+def open_sources(
+    data: Data, evaluation: Evaluation, seed: int, cache_dir: Path, fetch: bool = True
+) -> tuple[Source, ...]:
+    """The sources in the order they are trained on, with their files found and fingerprinted.
+
+    Without `fetch` nothing is downloaded. DataError where a source is not there.
+    """
+    asked = (*evaluation.categories, *evaluation.refusal_categories)
+    asked = asked if evaluation.kind == "function_calls" else ()
+    return tuple(
+        Source(
+            key.removeprefix("mix.") or None, settings.format,
+            _origin(settings, f"data.{key}".rstrip("."), asked, seed, cache_dir, fetch),
+            settings.max_rows, seed,
+        )
+        for key, settings in data.sources().items()
+    )  # fmt: skip
+
+
+def _origin(
+    settings: schema.Source, key: str, asked: tuple[str, ...], seed: int, cache_dir: Path, fetch: bool
+) -> Origin:
+    if settings.format == "function_calls":
+        if not settings.categories:
+            raise DataError(f"{key}.categories is empty: name the BFCL categories to train on")
+        questions = function_calls.load(settings.categories, asked, seed)
+        files = [path for category in settings.categories for path in _bfcl_files(category)]
+        return BfclRows(questions, tuple(fingerprints(files, cache_dir)))
+    if settings.path is None:
+        raise DataError(f"{key}.path is null, and no package ships data of format {settings.format}")
+    if settings.hub is not None:
+        return open_hub(settings, key, cache_dir, fetch)
+    form = FORMATS[settings.format]
+    files = data_files(settings.path, form.suffixes, form.deep)
+    return FileRows(settings.format, tuple(fingerprints(files, cache_dir)))
 
 
 def _bfcl_files(category: str) -> list[Path]:

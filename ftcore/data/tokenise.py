@@ -28,14 +28,17 @@ class Task:
     on_bad_row: str
     codec: Codec
     template: Template
+    bot_name: str | None
     max_length: int
     long_rows: str
 
     def encoder(self) -> Encoder:
         """The encoder of this process."""
+        codec = self.codec
         return Encoder(
-            self.codec.open(), self.template, self.codec.bos_ids, self.codec.eos_ids, self.max_length
-        )
+            codec.open(), self.template, codec.bos_ids, codec.eos_ids, self.max_length, self.bot_name,
+            codec.vocabulary,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

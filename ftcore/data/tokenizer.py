@@ -1,8 +1,8 @@
 """The tokenizer of a model folder: its files, and a form of it that other processes can open at once."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from ftcore.data.errors import DataError
 
@@ -12,8 +12,26 @@ PATTERNS = (
 )  # fmt: skip
 """Files that decide tokens; `config.json` names the tokenizer's class where its own files do not."""
 
-Encode = Callable[[list[str]], list[list[int]]]
-"""Texts to token ids, without special tokens added."""
+QWEN = ("QWenTokenizer", "QWen2Tokenizer", "Qwen2TokenizerFast", "Qwen2Tokenizer")
+"""Classes without a bos token at the start; transformers 5 calls the third one by the last name."""
+
+CHATGLM_BOS = (64790, 64792)
+"""[gMASK] and sop, which every text of ChatGLM2 and 3 begins with."""
+
+
+class Encode(Protocol):
+    """Texts to token ids; `special`: with the special tokens that the tokenizer itself puts round a text."""
+
+    def __call__(self, texts: list[str], special: bool = False) -> list[list[int]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizerSource:
+    """A folder or hub id, and the options stated in the configuration."""
+
+    folder: str
+    trust_remote_code: bool
+    stated: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,45 +39,55 @@ class Codec:
     """A tokenizer on its way to another process.
 
     backend: the JSON of a fast tokenizer's Rust half, which opens without importing transformers; None
-    for a tokenizer in Python, which is loaded from `folder` again.
+    for a tokenizer in Python, which is loaded from `source` again.
     bos_ids, eos_ids: what stands at the start and the end of a text; empty where there is none.
+    vocabulary: how many tokens there are.
     """
 
     backend: str | None
-    folder: str
-    trust_remote_code: bool
+    source: TokenizerSource | None
     bos_ids: tuple[int, ...]
     eos_ids: tuple[int, ...]
+    vocabulary: int
 
     def open(self) -> Encode:
         """The encoding function of this process."""
         if self.backend is not None:
             from tokenizers import Tokenizer
 
-            tokenizer = Tokenizer.from_str(self.backend)
-            return lambda texts: [
-                encoding.ids for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-            ]
-        tokenizer = load_tokenizer(self.folder, self.trust_remote_code)
-        return lambda texts: [tokenizer.encode(text, add_special_tokens=False) for text in texts]
+            fast = Tokenizer.from_str(self.backend)
+
+            def encode(texts: list[str], special: bool = False) -> list[list[int]]:
+                return [
+                    encoding.ids for encoding in fast.encode_batch_fast(texts, add_special_tokens=special)
+                ]
+
+            return encode
+        tokenizer = load_tokenizer(self.source)
+        return lambda texts, special=False: [
+            tokenizer.encode(text, add_special_tokens=special) for text in texts
+        ]
 
 
-def load_tokenizer(folder: str, trust_remote_code: bool):
-    """transformers' tokenizer of a folder or hub id, padding right as in XTuner; DataError if it fails."""
+def load_tokenizer(source: TokenizerSource):
+    """transformers' tokenizer of a folder or hub id; DataError if it fails, or lacks the stated eos token."""
     from transformers import AutoTokenizer
 
-    try:
+    def load(**stated: Any):
         return AutoTokenizer.from_pretrained(
-            folder, trust_remote_code=trust_remote_code, padding_side="right"
+            source.folder, trust_remote_code=source.trust_remote_code, **stated
         )
+
+    try:
+        if eos := source.stated.get("eos_token"):
+            _require_token(load(), eos)
+        return load(**source.stated)
     except (OSError, ValueError, ImportError, KeyError) as error:
-        raise DataError(f"model.path: no tokenizer can be loaded from {folder}: {error}") from error
+        raise DataError(f"model.path: no tokenizer can be loaded from {source.folder}: {error}") from error
 
 
-def codec(tokenizer, bos: bool, folder: str = "", trust_remote_code: bool = False) -> Codec:
+def codec(tokenizer, bos: bool | None, source: TokenizerSource | None = None) -> Codec:
     """The Codec of a loaded tokenizer; DataError where `bos` asks for a token that it lacks."""
-    if bos and tokenizer.bos_token_id is None:
-        raise DataError("model.bos is true but the tokenizer has no begin-of-sequence token; set it to false")
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None:
         # The file may state padding or cutting; transformers turns both off for a call without arguments.
@@ -70,9 +98,31 @@ def codec(tokenizer, bos: bool, folder: str = "", trust_remote_code: bool = Fals
         backend.no_truncation()
     eos = tokenizer.eos_token_id
     return Codec(
-        backend.to_str() if backend is not None else None, folder, trust_remote_code,
-        (tokenizer.bos_token_id,) if bos else (), () if eos is None else (eos,),
+        backend.to_str() if backend is not None else None, source, bos_ids(tokenizer, bos),
+        () if eos is None else (eos,), len(tokenizer),
     )  # fmt: skip
+
+
+def bos_ids(tokenizer, bos: bool | None) -> tuple[int, ...]:
+    """What a conversation starts with; None is what XTuner finds out (`get_bos_eos_token_ids`).
+
+    Where XTuner would stop at a tokenizer without a bos token, None is nothing at all.
+    """
+    name, own = type(tokenizer).__name__, tokenizer.bos_token_id
+    if bos is False or (bos is None and name in QWEN):
+        return ()
+    if name == "ChatGLMTokenizer":
+        return CHATGLM_BOS
+    if bos and own is None:
+        raise DataError("model.bos is true but the tokenizer has no begin-of-sequence token; set it to false")
+    return () if own is None else (own,)
+
+
+def _require_token(tokenizer, token: str) -> None:
+    # transformers would add an unknown one, with an id that the model has no weights for.
+    found = tokenizer.convert_tokens_to_ids(token)
+    if found is None or (found == tokenizer.unk_token_id and token != tokenizer.unk_token):
+        raise DataError(f"model.tokenizer.eos_token: the tokenizer has no token {token!r}")
 
 
 def tokenizer_files(folder: str) -> list[Path]:

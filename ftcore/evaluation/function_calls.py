@@ -12,7 +12,8 @@ import torch
 from ftcore.config.schema import Evaluation, Experiment
 from ftcore.data import bfcl, wording
 from ftcore.data.bfcl import Case
-from ftcore.evaluation.generate import replies
+from ftcore.data.templates import prompt_template
+from ftcore.evaluation.generate import replies, stop_ids
 from ftcore.evaluation.replies import parse_reply
 from ftcore.evaluation.scoring import Score, score, summarise
 from ftcore.models.load import DTYPES, load_model, load_tokenizer
@@ -71,9 +72,9 @@ def _answers(
     settings = e.evaluation
     prompts = [wording.prompt_messages(case) for case in cases]
     tokenizer = load_tokenizer(path, e.model)
-    texts = replies(
-        model, tokenizer, prompts, e.model.stop_tokens, settings.max_new_tokens, settings.batch_size, done
-    )
+    words = prompt_template(e.model.template).get("STOP_WORDS", ())
+    stops = stop_ids(tokenizer, e.model.stop_tokens, words)
+    texts = replies(model, tokenizer, prompts, stops, settings.max_new_tokens, settings.batch_size, done)
     del model
     if device == "cuda":
         torch.cuda.empty_cache()

@@ -6,7 +6,31 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteria
 
+from ftcore.config.errors import WorkError
+
 Messages = list[dict[str, str]]
+
+
+def stop_ids(
+    tokenizer: PreTrainedTokenizerBase, stated: Sequence[str] | None, template_words: Sequence[str]
+) -> list[int]:
+    """Ids of the tokens that end a reply: those `stated`, or else the template's and the end of sequence.
+
+    A template's words are written for one family of models, so the tokenizer may lack some of them; a stated
+    one that it lacks is a mistake, and WorkError says so.
+    """
+    if stated is not None:
+        found = {token: _token_id(tokenizer, token) for token in stated}
+        if missing := [token for token, number in found.items() if number is None]:
+            raise WorkError(f"model.stop_tokens: the tokenizer has no token {', '.join(map(repr, missing))}")
+        return list(found.values())
+    ids = [_token_id(tokenizer, word) for word in template_words] + [tokenizer.eos_token_id]
+    return list(dict.fromkeys(number for number in ids if number is not None))
+
+
+def _token_id(tokenizer: PreTrainedTokenizerBase, token: str) -> int | None:
+    number = tokenizer.convert_tokens_to_ids(token)
+    return None if number == tokenizer.unk_token_id and token != tokenizer.unk_token else number
 
 
 @torch.inference_mode()
@@ -14,12 +38,12 @@ def replies(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     conversations: Sequence[Messages],
-    stop_tokens: Sequence[str],
+    stops: Sequence[int],
     max_new_tokens: int,
     batch_size: int,
     report: Callable[[float], None],
 ) -> list[str]:
-    """The model's reply to each conversation, without its stop token.
+    """The model's reply to each conversation, up to the first of the token ids `stops`.
 
     Prompts are put in the chat template that the model's folder holds, which is what a server would use.
     Batches take prompts of like length, so that little is padded. `report` is called after each token with
@@ -30,15 +54,15 @@ def replies(
         for messages in conversations
     ]
     prompts = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
-    stops = [tokenizer.convert_tokens_to_ids(token) for token in stop_tokens]
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
     answers = [""] * len(prompts)
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
         batch = tokenizer.pad({"input_ids": [prompts[index] for index in chosen]}, return_tensors="pt")
         output = model.generate(
-            **batch.to(model.device), do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=stops,
-            pad_token_id=tokenizer.pad_token_id, temperature=None, top_p=None, top_k=None,
+            **batch.to(model.device), do_sample=False, max_new_tokens=max_new_tokens,
+            eos_token_id=list(stops) or None, pad_token_id=tokenizer.pad_token_id,
+            temperature=None, top_p=None, top_k=None,
             stopping_criteria=[_Watch(report, start, len(chosen), max_new_tokens)],
         )  # fmt: skip
         for index, tokens in zip(chosen, output[:, batch["input_ids"].shape[1] :].tolist(), strict=True):

@@ -24,8 +24,8 @@ def load_model(
 
 def load_tokenizer(path: str | Path, model: Model) -> PreTrainedTokenizerBase:
     """The tokenizer in `path`, padding on the left as generation needs it."""
-    tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=model.trust_remote_code)
-    tokenizer.padding_side = "left"
+    stated = model.tokenizer.model_dump(exclude_none=True) | {"padding_side": "left"}
+    tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=model.trust_remote_code, **stated)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

@@ -44,7 +44,9 @@ def batch(e: Experiment) -> Batch:
 def duration(e: Experiment, samples: int) -> Duration:
     """Steps for `samples` sequences an epoch; at least one. The last step is filled from the next epoch."""
     b = batch(e)
-    per_epoch = math.ceil(math.ceil(samples / b.data_parallel) / b.micro_batch)
+    # InternEvo's order is cut to what the ranks share evenly; the other is lengthened by its own beginning.
+    each = samples // b.data_parallel if e.data.sampler == "intern_repo" else -(-samples // b.data_parallel)
+    per_epoch = math.ceil(each / b.micro_batch)
     # 1.1 * 10 is 11.000000000000002 in floating point: without rounding, that would be a twelfth iteration.
     iterations = round(e.epochs * per_epoch, 6)
     steps = e.max_steps or max(1, math.ceil(iterations / b.accumulation))

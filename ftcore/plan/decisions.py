@@ -89,14 +89,14 @@ ALL: tuple[tuple[Applies, Decision], ...] = (
         ),
     ),
     (
-        lambda e: not e.model.bos and e.data.format != "text",
+        lambda e: e.model.bos is False and e.data.format != "text",
         Decision(
             "begin-of-sequence token", "put first wherever the tokenizer has one", "as model.bos says: none",
             "the model's chat template begins without it, and training should look like serving", False,
         ),
     ),
     (
-        lambda e: e.data.packing,
+        lambda e: e.data.packing and not e.data.varlen,
         Decision(
             "train_dataloader.dataset.pack_to_max_length", "rows cut at sample ends, attending to each other",
             "whole rows, first-fit, each attending to itself alone",

@@ -10,16 +10,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ftcore.config.errors import Problem
-from ftcore.config.schema import Experiment
+from ftcore.config.schema import Experiment, Source
+from ftcore.config.xtuner.model import weights
+from ftcore.config.xtuner.passthrough import paths
 from ftcore.hardware.detect import this_machine
 
 TRAINING = ("torch", "transformers", "xtuner", "mmengine", "peft", "datasets")
 BYTES_PER_GIB = 2**30
+HUB_PACKAGES = {"modelscope": "modelscope", "openmind": "openmind"}
+FOLLOWED = ("model.llm.", "model.lora.", "optim_wrapper.optimizer.", "env_cfg.", "log_processor.")
+"""Parts of the XTuner configuration that the training engine builds from as they stand."""
 
 
 def preflight(e: Experiment) -> list[Problem]:
     """All that is missing here."""
-    checks = (packages, model, data, machine, disk)
+    checks = (packages, model, data, followed, precision, machine, disk)
     return [problem for check in checks for problem in check(e)]
 
 
@@ -55,11 +60,44 @@ def model(e: Experiment) -> Iterator[Problem]:
 
 
 def data(e: Experiment) -> Iterator[Problem]:
-    uses_bfcl = "function_calls" in (e.data.format, e.evaluation.kind)
+    formats = [source.format for source in e.data.sources().values()]
+    uses_bfcl = "function_calls" in (*formats, e.evaluation.kind)
     if uses_bfcl and importlib.util.find_spec("bfcl_eval") is None:
         yield Problem("data", "bfcl-eval is not installed", "pip install --no-deps bfcl-eval")
-    if e.data.path is not None and not Path(e.data.path).expanduser().exists():
-        yield Problem("data.path", f"no such file or folder: {e.data.path}")
+    for key, source in e.data.sources().items():
+        yield from _source(f"data.{key}".rstrip("."), source)
+
+
+def _source(key: str, source: Source) -> Iterator[Problem]:
+    if source.hub in HUB_PACKAGES and importlib.util.find_spec(HUB_PACKAGES[source.hub]) is None:
+        package = HUB_PACKAGES[source.hub]
+        yield Problem(f"{key}.hub", f"{package} is not installed", f"pip install {package}")
+    if source.path is None or Path(source.path).expanduser().exists():
+        return
+    if source.hub is None:
+        yield Problem(f"{key}.path", f"no such file or folder: {source.path}")
+    elif source.hub == "huggingface" and os.environ.get("HF_HUB_OFFLINE") == "1":
+        yield Problem(
+            f"{key}.path", f"{source.path} is no folder here, and HF_HUB_OFFLINE=1 forbids fetching it"
+        )
+
+
+def followed(e: Experiment) -> Iterator[Problem]:
+    """What is passed through to XTuner and ftcore's own training would pass over."""
+    for path in [*paths(e.passthrough.set), *e.passthrough.remove]:
+        if not path.startswith(FOLLOWED):
+            yield Problem(
+                "passthrough",
+                f"{path} is for stock XTuner; ftcore's own training would not follow it",
+                "`--cfg xtuner` and `xtuner train`, or the experiment without it",
+            )
+
+
+def precision(e: Experiment) -> Iterator[Problem]:
+    alone = e.parallelism.strategy != "deepspeed" and e.lora.method == "full"
+    if alone and e.precision.dtype != "fp32" and weights(e) != "fp32":
+        message = f"torch does not unscale the gradients of {weights(e)} weights; DeepSpeed does"
+        yield Problem("precision.weights", message, "auto, or parallelism=zero2")
 
 
 def machine(e: Experiment) -> Iterator[Problem]:
@@ -81,8 +119,8 @@ def machine(e: Experiment) -> Iterator[Problem]:
 def disk(e: Experiment) -> Iterator[Problem]:
     """The merged model and one copy of it while it is written, for models whose size can be seen."""
     folder = Path(e.model.path).expanduser()
-    weights = sum(file.stat().st_size for file in folder.glob("*.safetensors")) if folder.is_dir() else 0
-    need = weights * (2 if e.lora.method == "full" else 1) if e.export.merge else 0
+    size = sum(file.stat().st_size for file in folder.glob("*.safetensors")) if folder.is_dir() else 0
+    need = size * (2 if e.lora.method == "full" else 1) if e.export.merge else 0
     place = Path(e.runs_dir).absolute()
     while not place.exists():
         place = place.parent

@@ -1,6 +1,7 @@
 """What `plan` says of an experiment, as plain data."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +52,13 @@ def prepared_data(e: Experiment) -> dict[str, Any]:
     from ftcore.data.errors import DataError
     from ftcore.data.prepare import cache_key, find_prepared
 
-    known: dict[str, Any] = {"source": e.data.path or e.data.format, "max_length": e.max_length}
+    known: dict[str, Any] = {"source": e.data.origin(), "max_length": e.max_length}
     unknown = dict.fromkeys(("rows", "tokens", "samples", "fill_share", "truncated"))
-    try:
-        found = find_prepared(e.cache_dir, cache_key(e))
-    except (DataError, OSError):
-        found = None
+    found = None
+    # A hub's dataset would be fetched to know its contents; a plan fetches nothing.
+    if not any(source.hub for source in e.data.sources().values()):
+        with suppress(DataError, OSError):
+            found = find_prepared(e.cache_dir, cache_key(e))
     if found is None:
         return known | unknown | {"prepared": False, "bytes": source_bytes(e)}
     manifest = found.manifest
@@ -72,15 +74,18 @@ def prepared_data(e: Experiment) -> dict[str, Any]:
 
 def source_bytes(e: Experiment) -> int | None:
     """Size of the source's files, where they can be seen from here."""
-    path = Path(e.data.path).expanduser() if e.data.path else None
+    sizes = [_bytes(source.path) for source in e.data.sources().values()]
+    seen = [size for size in sizes if size is not None]
+    return sum(seen) if len(seen) == len(sizes) else None
+
+
+def _bytes(place: str | None) -> int | None:
+    path = Path(place).expanduser() if place else None
     if path is None or not path.exists():
         return None
-    files = (
-        [path]
-        if path.is_file()
-        else [Path(root) / name for root, _, names in os.walk(path) for name in names]
-    )
-    return sum(file.stat().st_size for file in files)
+    if path.is_file():
+        return path.stat().st_size
+    return sum((Path(root) / name).stat().st_size for root, _, names in os.walk(path) for name in names)
 
 
 def vars_of(problem: Problem) -> dict[str, str]:

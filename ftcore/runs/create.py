@@ -74,7 +74,7 @@ def _record(
         "code": code,
         "environment": environment,
         "hardware": hardware | {"hostname": os.uname().nodename},
-        "data": {"source": e.data.path or e.data.format, "rows": None, "sha256": None, "cache_key": None},
+        "data": {"source": e.data.origin(), "rows": None, "sha256": None, "cache_key": None},
         "model": {"name": e.model.name, "path": e.model.path, "sha256": None},
         "seed": e.seed,
         "deterministic": e.deterministic,

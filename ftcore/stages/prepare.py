@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from ftcore.config.errors import WorkError
-from ftcore.config.xtuner.build import messages_path
+from ftcore.config.xtuner.data import messages_path
 from ftcore.models.fingerprint import fingerprint
 from ftcore.models.gguf import unpack
 from ftcore.runs.attempt_files import FAILURES
@@ -26,8 +26,8 @@ def work(context: Context) -> Detail:
     )
     unpack(e.model)
     prepared = prepare(e, context.report)
-    if prepared.messages_path is not None:
-        _link(Path(messages_path(e)), prepared.messages_path)
+    for source, folder in prepared.messages.items():
+        _link(Path(messages_path(e, source)), folder)
     manifest = prepared.manifest
     detail = {
         "data": str(prepared.path),

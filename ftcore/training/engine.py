@@ -150,7 +150,9 @@ def _own_hooks(
 
 def _loader(e: Experiment, dataset: PackedDataset, rank: Rank) -> torch.utils.data.DataLoader:
     group = rank.rank // e.parallelism.sequence_parallel
-    sampler = EpochSampler(len(dataset), group, e.data_parallel_size, e.seed, e.data.shuffle)
+    sampler = EpochSampler(
+        len(dataset), group, e.data_parallel_size, e.seed, e.data.shuffle, order=e.data.sampler
+    )
     flatten = e.model.attention == "flash_attention_2"
     return torch.utils.data.DataLoader(
         dataset,

@@ -112,14 +112,15 @@ class MetricsHook(StepHook):
 
 
 class SaveHook(StepHook):
-    """Saves every `every` iterations at the end of the step they fall in, at the end, and when stopped.
+    """Saves every `every` iterations at the end of the step they fall in (None: never), at the end, and when
+    stopped.
 
     Not called CheckpointHook: XTuner's EvaluateChatHook takes any hook of that name for mmengine's.
     """
 
     priority = "VERY_LOW"
 
-    def __init__(self, folder: Path, accumulation: int, every: int, keep: int) -> None:
+    def __init__(self, folder: Path, accumulation: int, every: int | None, keep: int) -> None:
         super().__init__(accumulation)
         self.folder, self.every, self.keep = folder, every, keep
         self.due = False
@@ -129,7 +130,7 @@ class SaveHook(StepHook):
     ) -> None:
         done = batch_idx + 1
         loop = runner.train_loop
-        self.due |= done % self.every == 0
+        self.due |= self.every is not None and done % self.every == 0
         if self.ends_step(batch_idx) and (self.due or loop.stop_training or done == loop.max_iters):
             checkpoint.save(runner, self.folder, done // self.accumulation, done, self.keep)
             self.due = False

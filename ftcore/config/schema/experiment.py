@@ -7,6 +7,7 @@ from ftcore.config.schema.data import ChatSamples, Data, Evaluation
 from ftcore.config.schema.machines import Cluster, Hardware
 from ftcore.config.schema.model import Export, Lora, Model
 from ftcore.config.schema.parallelism import Parallelism
+from ftcore.config.schema.passthrough import Passthrough
 from ftcore.config.schema.training import Checkpoint, Logging, Optim, Precision
 
 
@@ -53,6 +54,8 @@ class Experiment(Section):
     chat_samples: ChatSamples
     evaluation: Evaluation
     export: Export
+
+    passthrough: Passthrough
 
     @property
     def world_size(self) -> int:

@@ -25,6 +25,19 @@ class GgufSource(Section):
     """File name inside the package."""
 
 
+class Tokenizer(Section):
+    """What is stated of the tokenizer in the model's folder."""
+
+    padding_side: Literal["right", "left"]
+    """The side that XTuner's tokenizer pads; no number depends on it, since padding carries no loss."""
+
+    eos_token: str | None
+    """The end-of-sequence token where the folder names none; null keeps the tokenizer's own."""
+
+    encode_special_tokens: bool | None
+    """ChatGLM3 only: read special tokens in a text as text; null leaves it unsaid."""
+
+
 class Model(Section):
     """The pretrained model, and how text becomes its prompt."""
 
@@ -38,17 +51,23 @@ class Model(Section):
 
     trust_remote_code: bool
 
-    context_length: Positive
-    """Tokens the model was made for; `max_length` may not exceed it."""
+    context_length: Positive | None
+    """Tokens the model was made for; `max_length` may not exceed it. Null is unknown: not checked."""
 
     template: PromptTemplate
     """XTuner's prompt template; must agree with the chat template in the model's folder."""
 
-    bos: bool
-    """Whether a conversation starts with the tokenizer's begin-of-sequence token."""
+    bot_name: str | None
+    """What the assistant calls itself where the template or the data asks for a name (MOSS)."""
 
-    stop_tokens: Texts
-    """Texts of the tokens that end a reply."""
+    tokenizer: Tokenizer
+
+    bos: bool | None
+    """Whether a conversation starts with the tokenizer's begin-of-sequence token; null finds out as
+    XTuner does, from the tokenizer."""
+
+    stop_tokens: Texts | None
+    """Texts of the tokens that end a reply; null takes the template's stop words and the end of sequence."""
 
     attention: Literal["sdpa", "eager", "flash_attention_2"]
 
@@ -65,6 +84,9 @@ class Quantization(Section):
     bits: Literal[4, 8]
     quant_type: Literal["nf4", "fp4"]
     double_quant: bool
+
+    storage: Literal["uint8", "fp16", "bf16", "fp32"]
+    """The type that holds the packed 4-bit weights; a 16-bit one lets FSDP and ZeRO-3 shard them."""
 
 
 class Lora(Section):

@@ -14,6 +14,10 @@ class Precision(Section):
 
     dtype: Literal["fp32", "bf16", "fp16"]
 
+    weights: Literal["auto", "fp32", "bf16", "fp16"]
+    """What the weights are loaded in. auto: `dtype`, but fp32 where every weight is trained without
+    DeepSpeed, which would keep an fp32 copy of its own."""
+
     loss_scale: Literal["dynamic"] | Annotated[float, Field(gt=0)]
     """fp16 only."""
 
@@ -48,8 +52,9 @@ class Optim(Section):
 class Checkpoint(Section):
     """Resumable checkpoints in the run directory."""
 
-    every: Positive = Field(json_schema_extra=COSMETIC)
-    """Iterations between checkpoints; a save waits for the end of its optimiser step."""
+    every: Positive | None = Field(json_schema_extra=COSMETIC)
+    """Iterations between checkpoints; a save waits for the end of its optimiser step. Null saves at the end
+    alone (stock XTuner: not at all)."""
 
     keep: int = Field(ge=1, json_schema_extra=COSMETIC)
     """Newest checkpoints that stay."""
@@ -59,4 +64,11 @@ class Logging(Section):
     """What mmengine's own text log shows; `metrics.jsonl` always has every step."""
 
     every: Positive = Field(json_schema_extra=COSMETIC)
+
+    window: Positive = Field(json_schema_extra=COSMETIC)
+    """Iterations that a logged value is the mean of."""
+
+    averages: str | None = Field(json_schema_extra=COSMETIC)
+    """Regular expression of the values that are averaged; null is mmengine's own."""
+
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(json_schema_extra=COSMETIC)

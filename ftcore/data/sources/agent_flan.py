@@ -3,9 +3,8 @@
 JSON lines of {"conversation": [{"role", "content", "loss"?}], "id"}. Tool results arrive as user text.
 """
 
-from ftcore.data.sources.rows import Record, Row, conversation, json_object
-
-SUFFIXES = (".jsonl",)
+from ftcore.data.sources.fields import conversation, json_object
+from ftcore.data.sources.rows import Record, Row
 
 
 def parse(record: Record) -> Row:

@@ -3,9 +3,9 @@
 The prompt is XTuner's `alpaca_map_fn`: instruction, a line break, input (which may be empty).
 """
 
-from ftcore.data.sources.rows import Message, Record, Row, json_object, row_id, text_field
+from ftcore.data.sources.fields import json_object, row_id, text_field
+from ftcore.data.sources.rows import Message, Record, Row
 
-SUFFIXES = (".json", ".jsonl")
 NO_OUTPUT = "<nooutput>"
 
 

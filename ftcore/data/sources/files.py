@@ -16,9 +16,10 @@ SPACE = " \t\r\n"
 NUMBER_GOES_ON = "0123456789.eE+-"  # and the empty string, where the window ends
 
 
-def data_files(path: str, suffixes: Sequence[str]) -> list[Path]:
+def data_files(path: str, suffixes: Sequence[str], deep: bool = False) -> list[Path]:
     """The file, or a folder's files with one of `suffixes` sorted by name (the order of rows depends on it).
 
+    With `deep` the files of every folder come before those of the folders inside it, which follow by name.
     DataError where there is none.
     """
     root = Path(path).expanduser()
@@ -26,12 +27,14 @@ def data_files(path: str, suffixes: Sequence[str]) -> list[Path]:
         return [root]
     if not root.is_dir():
         raise DataError(f"{path}: no such file or folder")
-    files = _matching(root, suffixes)
+    files = _below(root, suffixes) if deep else _matching(root, suffixes)
     if files:
         return files
+    wanted = " or ".join("*" + suffix for suffix in suffixes)
+    if deep:
+        raise DataError(f"{path}: no {wanted} file in this folder or one inside it")
     holders = [entry for entry in sorted(root.iterdir()) if entry.is_dir() and _matching(entry, suffixes)]
     hint = f"; did you mean {holders[0]}?" if holders else ""
-    wanted = " or ".join("*" + suffix for suffix in suffixes)
     raise DataError(f"{path}: no {wanted} file in this folder{hint}")
 
 
@@ -41,15 +44,24 @@ def json_records(files: Sequence[Path]) -> Iterator[Record]:
     Empty lines are not rows.
     """
     for path in files:
-        yield from _list_records(path) if _first_byte(path) == b"[" else line_records(path)
+        yield from _list_records(path) if _first_byte(path) == b"[" else line_records([path])
 
 
-def line_records(path: Path) -> Iterator[Record]:
+def line_records(files: Sequence[Path]) -> Iterator[Record]:
     """One record a line that is not empty; only one line is held at a time."""
-    with _opened(path) as file:
-        for number, line in enumerate(file, start=1):
-            if not line.isspace():
-                yield Record(str(path), number, line, len(line))
+    for path in files:
+        with _opened(path) as file:
+            for number, line in enumerate(file, start=1):
+                if not line.isspace():
+                    yield Record(str(path), number, line, len(line))
+
+
+def _below(root: Path, suffixes: Sequence[str]) -> list[Path]:
+    found = []
+    for folder, names, _ in os.walk(root, followlinks=True):
+        names[:] = sorted((name for name in names if not name.startswith(".")), key=os.fsencode)
+        found += _matching(Path(folder), suffixes)
+    return found
 
 
 def _matching(folder: Path, suffixes: Sequence[str]) -> list[Path]:

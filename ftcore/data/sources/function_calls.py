@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from ftcore.data import bfcl, wording
 from ftcore.data.bfcl import Case
 from ftcore.data.errors import DataError
-from ftcore.data.sources.rows import Record, Row, conversation, json_object
+from ftcore.data.sources.fields import conversation, json_object
+from ftcore.data.sources.rows import Record, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,6 @@ def load(categories: Mapping[str, int | None], held_out: Sequence[str], seed: in
 
     DataError where data is missing or a category is in both.
     """
-    if not categories:
-        raise DataError("data.categories is empty: name the BFCL categories to train on")
     try:
         kept = bfcl.training_cases(tuple(categories), held_out)
     except bfcl.BfclError as error:

@@ -5,15 +5,27 @@ text, is refused: XTuner's prompt templates have no form for it and stock XTuner
 here would make two different trainings out of one configuration.
 """
 
-from ftcore.data.errors import RowError
-from ftcore.data.sources.rows import Record, Row, conversation, json_object
+from typing import Any
 
-SUFFIXES = (".jsonl", ".json")
+from ftcore.data.errors import RowError
+from ftcore.data.sources.fields import conversation, json_name, json_object, json_value
+from ftcore.data.sources.rows import Record, Row
+
+
+def parse_list(record: Record) -> Row:
+    """One line of an InternEvo chat file: [{"role", "content", "loss"?}], without a key before it."""
+    messages = json_value(record)
+    if not isinstance(messages, list):
+        raise RowError(f"a row must be a JSON list of messages, this is a {json_name(messages)}")
+    return _checked({"messages": messages}, record)
 
 
 def parse(record: Record) -> Row:
     """The conversation of one line; RowError says what is wrong with it."""
-    row = json_object(record)
+    return _checked(json_object(record), record)
+
+
+def _checked(row: dict[str, Any], record: Record) -> Row:
     for index, turn in enumerate(row.get("messages") or ()):
         if isinstance(turn, dict) and turn.get("tool_calls"):
             raise RowError(f"messages[{index}]: 'tool_calls' has no form in a template; write calls as text")

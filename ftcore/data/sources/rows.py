@@ -1,14 +1,7 @@
-"""What every source yields, and the checks that conversations share."""
+"""What every source yields."""
 
-import codecs
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-
-from ftcore.data.errors import RowError
-
-ROLES = ("system", "user", "assistant")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +30,47 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class Tokens:
+    """A row that comes as tokens; `trained` says which of them carry the loss, same length.
+
+    divisible: where it is too long it becomes several sequences, as a document does.
+    """
+
+    id: str
+    input_ids: list[int]
+    trained: list[bool]
+    divisible: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """A text whose inside is not the assistant's: of `text` only the tokens at both ends carry the loss,
+    as many as `head` and `tail` have."""
+
+    text: str
+    head: str
+    tail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A conversation whose texts hold their own markers, so that no template is put round them.
+
+    opening: text without loss, encoded with the tokenizer's special tokens. turns: each the texts of one
+    turn, all with loss but the inside of a Quoted; a turn is trained on whole or not at all.
+    stands_for: what the texts call the assistant, to be replaced by `model.bot_name` where that is set.
+    """
+
+    id: str
+    opening: str
+    turns: tuple[tuple[str | Quoted, ...], ...]
+    stands_for: str
+
+
+AnyRow = Row | Document | Tokens | Script
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """A row not yet read: cheap to make in the reading process, parsed where rows are tokenised.
 
@@ -53,117 +87,3 @@ class Record:
     def place(self) -> str:
         """`file, line n`, for messages."""
         return f"{self.file}, line {self.line}"
-
-
-def json_object(record: Record) -> dict[str, Any]:
-    """The record's JSON object; RowError for a BOM, bad UTF-8, bad JSON, a lone surrogate or another type."""
-    value = record.payload
-    if isinstance(value, bytes):
-        text = decoded(value)
-        try:
-            value = json.loads(text)
-        except ValueError as error:
-            raise RowError(f"invalid JSON: {error}") from error
-        except RecursionError as error:
-            raise RowError("invalid JSON: nested too deeply") from error
-        if "\\ud" in text or "\\uD" in text:
-            _refuse_surrogates(value)
-    if not isinstance(value, dict):
-        raise RowError(f"a row must be a JSON object, this is a {_json_name(value)}")
-    return value
-
-
-def decoded(raw: bytes) -> str:
-    """UTF-8 text without a byte-order mark; RowError otherwise."""
-    if raw.startswith(codecs.BOM_UTF8):
-        raise RowError("starts with a byte-order mark; save the file as UTF-8 without one")
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise RowError(f"not UTF-8: byte 0x{raw[error.start]:02x} at offset {error.start}") from error
-
-
-def conversation(row: dict[str, Any], key: str, place: str) -> Row:
-    """A row whose `key` holds [{"role", "content", "loss"?}, ...].
-
-    `loss` absent or null means True for assistant turns; on other roles it is ignored, because no
-    prompt template trains on them. Without an "id" the place stands in for it.
-    """
-    if key not in row:
-        raise RowError(f"no {key!r}; the keys are {', '.join(map(repr, row)) or 'none'}")
-    turns = row[key]
-    if not isinstance(turns, list):
-        raise RowError(f"{key!r} must be a list, it is a {_json_name(turns)}")
-    if not turns:
-        raise RowError(f"{key!r} is empty")
-    messages = tuple(_message(turn, f"{key}[{index}]") for index, turn in enumerate(turns))
-    if not any(message.role == "assistant" for message in messages):
-        raise RowError("no assistant turn")
-    return Row(row_id(row, place), messages)
-
-
-def row_id(row: dict[str, Any], place: str) -> str:
-    """The row's own "id" as text, or its place."""
-    value = row.get("id")
-    if value is None:
-        return place
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise RowError(f"'id' must be a string or an integer, it is a {_json_name(value)}")
-    return str(value)
-
-
-def text_field(row: dict[str, Any], key: str, default: str | None = None) -> str:
-    """A string under `key`; `default` where it is absent, RowError where there is none."""
-    value = row.get(key, default)
-    if value is None and key not in row:
-        raise RowError(f"no {key!r}; the keys are {', '.join(map(repr, row)) or 'none'}")
-    if not isinstance(value, str):
-        raise RowError(f"{key!r} must be a string, it is a {_json_name(value)}")
-    return value
-
-
-def _message(turn: Any, where: str) -> Message:
-    if not isinstance(turn, dict):
-        raise RowError(f"{where} must be an object, it is a {_json_name(turn)}")
-    role = turn.get("role")
-    if role not in ROLES:
-        hint = "; write tool results as user text" if role in ("tool", "function", "observation") else ""
-        raise RowError(f"{where}: unknown role {role!r}, known are {', '.join(ROLES)}{hint}")
-    content = turn.get("content")
-    if not isinstance(content, str):
-        raise RowError(f"{where}: 'content' must be a string, it is a {_json_name(content)}")
-    loss = _loss(turn.get("loss"), where)
-    return Message(role, content, role == "assistant" and loss)
-
-
-def _loss(value: Any, where: str) -> bool:
-    if value is None or value is True or value is False:
-        return value is not False
-    if isinstance(value, str) and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    raise RowError(f"{where}: 'loss' must be true or false, it is {value!r}")
-
-
-def _refuse_surrogates(value: Any) -> None:
-    for text in _strings(value):
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise RowError(f"a lone surrogate \\u{ord(text[error.start]):04x}: not text") from error
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield key
-            yield from _strings(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _strings(inner)
-
-
-def _json_name(value: Any) -> str:
-    names = {dict: "object", list: "list", str: "string", bool: "boolean", int: "number", float: "number"}
-    return names.get(type(value), "null" if value is None else type(value).__name__)

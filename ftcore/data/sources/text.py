@@ -1,4 +1,4 @@
-"""Pretraining text: JSON lines of {"text"}, or .txt files that are one document each.
+"""Pretraining text: {"text"} in JSON lines or a JSON list, or .txt files that are one document each.
 
 As in XTuner's `pretrain_map_fn`, white space around a document is not part of it.
 """
@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ftcore.data.errors import RowError
+from ftcore.data.sources.fields import decoded, json_object, row_id, text_field
 from ftcore.data.sources.files import json_records
-from ftcore.data.sources.rows import Document, Record, decoded, json_object, row_id, text_field
-
-SUFFIXES = (".jsonl", ".txt")
+from ftcore.data.sources.rows import Document, Record
 
 
 def records(files: Sequence[Path]) -> Iterator[Record]:

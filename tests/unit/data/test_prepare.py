@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from ftcore.data import fingerprints, prepare, tokenise
+from ftcore.data import fingerprints, prepare, tokenise, writing
 from ftcore.data.dataset import PackedDataset
 from ftcore.data.errors import DataError
 from ftcore.data.layout import LABELS, ROW_ORDER, ROWS, SAMPLES, TOKENS
@@ -91,7 +91,7 @@ def test_packing_changes_samples_but_not_rows(experiment):
 def test_a_second_start_builds_nothing(experiment, monkeypatch):
     """The entry is found by its key, without a tokenizer."""
     first = prepare.prepare(experiment())
-    monkeypatch.setattr(prepare, "load_tokenizer", lambda *_: pytest.fail("tokenised again"))
+    monkeypatch.setattr(writing, "load_tokenizer", lambda *_: pytest.fail("tokenised again"))
     assert prepare.prepare(experiment()) == first
     assert find_prepared(experiment().cache_dir, cache_key(experiment())) == first
 
@@ -112,8 +112,8 @@ def test_an_unknown_key_is_not_found(tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    [{"max_length": 255}, {"seed": 1}, {"packing": False}, {"shuffle": False}, {"max_rows": 7},
-     {"model": {"bos": True}}, {"model": {"template": "llama3_chat"}}],
+    [{"max_length": 255}, {"seed": 1}, {"packing": False}, {"shuffle_before_packing": False}, {"max_rows": 7},
+     {"model": {"bos": True}}, {"model": {"bos": None}}, {"model": {"template": "llama3_chat"}}],
 )  # fmt: skip
 def test_what_decides_the_samples_changes_the_key(experiment, change):
     """Another length, seed, packing, draw, bos or template is another entry."""
@@ -121,7 +121,9 @@ def test_what_decides_the_samples_changes_the_key(experiment, change):
 
 
 @pytest.mark.parametrize("change", [{"num_workers": 3}, {"prepare_workers": 2}, {"name": "other"},
-                                    {"micro_batch_size": 4}, {"on_bad_row": "skip"}])  # fmt: skip
+                                    {"micro_batch_size": 4}, {"on_bad_row": "skip"}, {"shuffle": False},
+                                    {"varlen": True}, {"sampler": "intern_repo"},
+                                    {"model": {"bot_name": "Ann"}}])  # fmt: skip
 def test_what_does_not_decide_them_leaves_the_key(experiment, change):
     """Trials of a sweep that differ elsewhere share the entry."""
     assert cache_key(experiment(**change)) == cache_key(experiment())
@@ -129,7 +131,7 @@ def test_what_does_not_decide_them_leaves_the_key(experiment, change):
 
 def test_a_seed_that_draws_nothing_leaves_the_key(experiment):
     """Without packing by draw and without max_rows the seed has no part."""
-    unshuffled = [cache_key(experiment(shuffle=False, seed=seed)) for seed in (0, 1)]
+    unshuffled = [cache_key(experiment(shuffle_before_packing=False, seed=seed)) for seed in (0, 1)]
     unpacked = [cache_key(experiment(packing=False, seed=seed)) for seed in (0, 1)]
     assert unshuffled[0] == unshuffled[1]
     assert unpacked[0] == unpacked[1]
@@ -162,7 +164,7 @@ def test_the_result_does_not_depend_on_the_number_of_processes(experiment, tmp_p
     for name in ARRAYS:
         assert (one.path / name).read_bytes() == (two.path / name).read_bytes()
     assert one.manifest["rows"] == two.manifest["rows"]
-    messages = [prepared.messages_path / "data-00000-of-00001.arrow" for prepared in (one, two)]
+    messages = [prepared.messages[None] / "data-00000-of-00001.arrow" for prepared in (one, two)]
     assert messages[0].read_bytes() == messages[1].read_bytes()
 
 
@@ -247,7 +249,7 @@ def test_documents_are_chunked_without_losing_a_token(experiment, tmp_path):
     assert tokens.tolist() == expected
     assert prepared.manifest["rows"]["truncated"] == 0
     assert np.load(prepared.path / LABELS).all()
-    assert prepared.messages_path is None
+    assert prepared.messages == {}
 
 
 def test_messages_are_what_stock_xtuner_reads(experiment):
@@ -262,7 +264,7 @@ def test_messages_are_what_stock_xtuner_reads(experiment):
     from ftcore.data.sources.files import data_files, json_records
 
     settings = experiment()
-    dataset = load_from_disk(str(prepare.prepare(settings).messages_path))
+    dataset = load_from_disk(str(prepare.prepare(settings).messages[None]))
     rows = [agent_flan.parse(record) for record in json_records(data_files(settings.data.path, (".jsonl",)))]
     assert len(dataset) == len(rows)
     for row, stored in zip(rows, dataset, strict=True):
@@ -284,8 +286,8 @@ def test_a_torn_entry_is_built_again(experiment):
 def test_messages_that_went_missing_are_written_again(experiment):
     """The two entries of one preparation may be cleared apart."""
     prepared = prepare.prepare(experiment())
-    shutil.rmtree(prepared.messages_path)
-    assert prepare.prepare(experiment()).messages_path.is_dir()
+    shutil.rmtree(prepared.messages[None])
+    assert prepare.prepare(experiment()).messages[None].is_dir()
 
 
 @pytest.mark.parametrize(

@@ -59,9 +59,26 @@ def test_a_far_start_costs_nothing():
         ((0, 0, 1, 0, True), "no samples"),
         ((5, 2, 2, 0, True), "rank 2"),
         ((5, 0, 1, 0, True, -1), "negative"),
+        ((3, 0, 4, 0, True, 0, "intern_repo"), "3 samples are fewer than 4 ranks"),
     ],
 )
 def test_impossible_arguments_are_refused(arguments, reason):
     """A wrong rank would train on nothing, or on another's data."""
     with pytest.raises(ValueError, match=reason):
         EpochSampler(*arguments)
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_internevos_order_is_xtuners(stock, monkeypatch, shuffle):
+    """Every rank of every epoch, whatever the seed; what does not go round is left out."""
+    module = stock.samplers.intern_repo
+    monkeypatch.setattr(module, "get_data_parallel_world_size", lambda: 3)
+    for rank in range(3):
+        monkeypatch.setattr(module, "get_data_parallel_rank", lambda rank=rank: rank)
+        theirs = stock.samplers.InternRepoSampler(range(17), shuffle)
+        ours = EpochSampler(17, rank, 3, seed=9, shuffle=shuffle, order="intern_repo")
+        assert len(ours) == len(theirs) == 5
+        for epoch in (0, 1, 2):
+            theirs.set_epoch(epoch)
+            assert ours.epoch(epoch).tolist() == list(theirs)
+        assert list(islice(ours, 12))[5:10] == ours.epoch(1).tolist()

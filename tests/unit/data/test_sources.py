@@ -27,9 +27,9 @@ def refused(format_name, payload):
 
 def read_all(format_name, path, on_bad_row="error"):
     bad = BadRows()
-    module = FORMATS[format_name]
-    read = getattr(module, "records", json_records)
-    found = list(read_records(read(data_files(str(path), module.SUFFIXES)), module.parse, on_bad_row, bad))
+    form = FORMATS[format_name]
+    records = form.records(data_files(str(path), form.suffixes, form.deep))
+    found = list(read_records(records, form.parse, on_bad_row, bad))
     return found, bad
 
 
