@@ -8,6 +8,9 @@ from ftcore.cli.commands import COMMANDS
 from ftcore.config.errors import Problem, RequestError, nearest, shortened
 
 CFG_KINDS = ("job", "xtuner", "deepspeed")
+DEEPSPEED = tuple(f"deepspeed_zero{name}" for name in ("1", "2", "2_offload", "3", "3_offload"))
+"""XTuner's names for its DeepSpeed settings."""
+
 INFO_KINDS = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 
 
@@ -58,4 +61,10 @@ def _parser(command: str) -> Parser:
         add("--version", action="store_true")
     if takes == "RUN":
         add("--runs-dir", default="runs")
+    if command == "import-xtuner":
+        add("--name", "-n")
+        add("--to")
+        add("--deepspeed", choices=DEEPSPEED)
+        add("--check", action="store_true")
+        add("--force", action="store_true")
     return parser

@@ -49,4 +49,15 @@ COMMANDS = {
         "RUN",
         ("python -m ftcore report last", "python -m ftcore report last --json"),
     ),
+    "import-xtuner": Command(
+        "ftcore.cli.import_xtuner",
+        "make an experiment of an XTuner configuration file",
+        "FILE",
+        (
+            "python -m ftcore import-xtuner my_config.py",
+            "python -m ftcore import-xtuner qwen1_5_7b_chat_qlora_alpaca_e3 --to my_conf --check",
+            "python -m ftcore import-xtuner internlm2_chat_7b_qlora_oasst1_e3 --to my_conf --json",
+            "python -m ftcore import-xtuner shipped",
+        ),
+    ),
 }

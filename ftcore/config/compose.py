@@ -57,22 +57,9 @@ def compose(
     with all that is wrong: overrides that cannot be read, unknown groups, choices and keys, wrong types,
     broken interpolations, and settings that contradict each other.
     """
-    with hydra_configs(config_dir, config_name) as groups:
-        overrides, problems = override_grammar.parse(texts, groups)
-        choices = [o.input_line or "" for o in complete(overrides.groups)]
-        try:
-            config = hydra.compose(config_name, overrides=choices, return_hydra_config=True)
-        except BROKEN_FILES as error:
-            raise RequestError([*problems, broken(config_name, error)]) from None
-    chosen = {
-        group: choice
-        for group, choice in config.hydra.runtime.choices.items()
-        if choice and not group.startswith("hydra/")
-    }
-    with open_dict(config):
-        del config["hydra"]
+    config, chosen, values, problems = _composed(texts, config_dir, config_name)
     untouched = config.copy()
-    problems += override_grammar.apply(config, overrides.values)
+    problems += override_grammar.apply(config, values)
     experiment, found = _build(config, untouched)
     problems += found
     if experiment is not None:
@@ -80,6 +67,28 @@ def compose(
     if problems or experiment is None:
         raise RequestError(dict.fromkeys(problems))
     return Composed(experiment, chosen, tuple(texts))
+
+
+def composition(texts: Sequence[str], *, config_dir: str | None = None) -> DictConfig:
+    """What `texts` compose to, unresolved: it need not be an experiment yet.
+
+    Raises RequestError where `texts` cannot be read or composed.
+    """
+    config, _, values, problems = _composed(texts, config_dir, CONFIG_NAME)
+    problems += override_grammar.apply(config, values)
+    if problems:
+        raise RequestError(problems)
+    return config
+
+
+def experiment_of(config: DictConfig) -> Experiment:
+    """The checked experiment that a composition is; RequestError with all that is wrong with it."""
+    experiment, problems = _build(config, config)
+    if experiment is not None:
+        problems += check(experiment)
+    if problems or experiment is None:
+        raise RequestError(dict.fromkeys(problems))
+    return experiment
 
 
 def load(path: Path) -> Experiment:
@@ -143,6 +152,28 @@ def complete(chosen: Sequence[Override]) -> list[Override]:
     if given.isdisjoint(DECIDES_THE_EXPERIMENT):
         result.append(override_grammar.parse_one("experiment=quickstart"))
     return result
+
+
+def _composed(
+    texts: Sequence[str], config_dir: str | None, config_name: str
+) -> tuple[DictConfig, dict[str, str], tuple[Override, ...], list[Problem]]:
+    """What Hydra makes of the group choices in `texts`, those choices, the overrides of values that are yet
+    to be applied, and what is wrong so far."""
+    with hydra_configs(config_dir, config_name) as groups:
+        overrides, problems = override_grammar.parse(texts, groups)
+        choices = [o.input_line or "" for o in complete(overrides.groups)]
+        try:
+            config = hydra.compose(config_name, overrides=choices, return_hydra_config=True)
+        except BROKEN_FILES as error:
+            raise RequestError([*problems, broken(config_name, error)]) from None
+    chosen = {
+        group: choice
+        for group, choice in config.hydra.runtime.choices.items()
+        if choice and not group.startswith("hydra/")
+    }
+    with open_dict(config):
+        del config["hydra"]
+    return config, chosen, overrides.values, problems
 
 
 def _build(config: DictConfig, untouched: DictConfig) -> tuple[Experiment | None, list[Problem]]:

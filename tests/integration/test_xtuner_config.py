@@ -11,6 +11,8 @@ from ftcore.config.groups import conf_dir
 from ftcore.config.xtuner import build, render
 
 NEEDS = {
+    "data=custom": ["data.format=openai", "data.path=rows.jsonl"],
+    "model=custom": ["model.path=/models/mine", "model.template=qwen_chat"],
     "lora=qlora": ["hardware=cuda"],
     "precision=fp16": ["hardware=cuda"],
     "parallelism=zero1": ["hardware=cuda"],

@@ -8,6 +8,7 @@ import pytest
 
 from ftcore.cli.commands import COMMANDS
 from ftcore.cli.main import main
+from ftcore.importing.files import config_files
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -35,6 +36,10 @@ def test_command_line_is_right(words, tmp_path, monkeypatch, capsys):
         "defaults: [_base, _self_]\nname: my_model\npath: /models/my-model\ncontext_length: 8192\n"
         "template: qwen_chat\nbos: false\nstop_tokens: ['<|im_end|>']\n"
     )
+    shipped = config_files("qwen1_5_7b_chat_qlora_alpaca_e3")[0]
+    (tmp_path / "my_config.py").write_text(shipped.read_text(encoding="utf-8"), encoding="utf-8")
+    if words[:2] == ["import-xtuner", "shipped"]:
+        return  # tests/unit/importing does it
     if words[:1] in (["resume"], ["report"]):
         assert main(words) == 2 and "no such run under" in capsys.readouterr().err
         return

@@ -1,0 +1,1 @@
+"""XTuner configuration files -> experiments of ftcore."""
