@@ -38,6 +38,8 @@ def test_command_line_is_right(words, tmp_path, monkeypatch, capsys):
     )
     shipped = config_files("qwen1_5_7b_chat_qlora_alpaca_e3")[0]
     (tmp_path / "my_config.py").write_text(shipped.read_text(encoding="utf-8"), encoding="utf-8")
+    if "my_conf" in words and words[0] != "import-xtuner":
+        assert main(["import-xtuner", "qwen1_5_7b_chat_qlora_alpaca_e3", "--to", "my_conf"]) == 0
     if words[:2] == ["import-xtuner", "shipped"]:
         return  # tests/unit/importing does it
     if words[:1] in (["resume"], ["report"]):
