@@ -38,7 +38,13 @@ def last_part(path: object) -> str:
     return re.sub(r"[^\w.\-]", "_", name).lstrip(".-")[:100] or "unnamed"
 
 
-RESOLVERS = {"detected": detected, "dtype": dtype, "strategy": strategy, "last_part": last_part}
+def gres(accelerator: object, devices_per_node: object) -> str | None:
+    """A node's accelerators as most sites spell them; None on a CPU."""
+    name = {"dcu": "dcu", "cuda": "gpu"}.get(str(accelerator))
+    return f"{name}:{devices_per_node}" if name else None
+
+
+RESOLVERS = {"detected": detected, "dtype": dtype, "strategy": strategy, "last_part": last_part, "gres": gres}
 
 
 def register() -> None:

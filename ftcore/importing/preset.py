@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from ftcore.config import plain_yaml
 from ftcore.config.compose import composition
@@ -70,6 +71,8 @@ def shortest(name: str, wanted: Values, parallelism: str) -> Preset:
         "evaluation": "none",
         "chat_samples": _chat_choice(values),
     }
+    if groups["model"] == OWN:  # which has none of its own; rows that are put in none need not state it
+        values.setdefault("model.template", "default")
     values["data.mix"] = _renamed(groups["data"], values.get("data.mix", {}))
     _placed(values, parallelism)
     groups = {group: choice for group, choice in groups.items() if DEFAULT_CHOICES.get(group) != choice}
@@ -80,7 +83,8 @@ def shortest(name: str, wanted: Values, parallelism: str) -> Preset:
     length, context = values.get("max_length", made["max_length"]), made["model.context_length"]
     if context is not None and length > context:
         overrides["model.context_length"] = None
-    return Preset(name, groups, _in_order(overrides, made))
+    preset = Preset(name, groups, _in_order(overrides, made))
+    return _without_what_is_computed(preset, [key for key in overrides if "${" in str(made.get(key))])
 
 
 def composed(groups: Mapping[str, str]) -> DictConfig:
@@ -109,13 +113,27 @@ def below(values: Mapping[str, Any], group: str) -> dict[str, Any]:
 
 
 def _resolved(made: dict[str, Any]) -> dict[str, Any]:
-    """`made` with each `${key}` followed; whatever else is computed is left as it is, like nothing wanted."""
+    """`made` with each `${key}` followed; whatever else is computed is left as it is."""
     result: dict[str, Any] = {}
     for key, value in made.items():
         while (alias := ALIAS.match(str(value))) and alias[1] in made:
             value = made[alias[1]]
         result[key] = value
     return result
+
+
+def _without_what_is_computed(preset: Preset, keys: list[str]) -> Preset:
+    """`preset` without those overrides of `keys` that the interpolations in their place come to anyhow."""
+    for key in keys:
+        fewer = {name: value for name, value in preset.overrides.items() if name != key}
+        shorter = replace(preset, overrides=fewer)
+        config = OmegaConf.merge(composed(preset.groups), shorter.nested())
+        try:
+            made = OmegaConf.select(config, key)
+        except OmegaConfBaseException:
+            continue  # what it is made of is yet to be given
+        preset = shorter if made == preset.overrides[key] else preset
+    return preset
 
 
 def _chat_choice(values: Values) -> str:

@@ -54,7 +54,9 @@ def test_every_name_resolves(found):
 
     compat.apply()
     assert len(found) > 30
-    missing = [name for name in sorted(found) if get_object_from_string(name) is None]
+    elsewhere = {name for name in found if name.startswith(("modelscope.", "openmind."))}
+    assert elsewhere == {"modelscope.msdatasets.MsDataset.load"}  # packages that are nobody's dependency here
+    missing = [name for name in sorted(found - elsewhere) if get_object_from_string(name) is None]
     assert missing == []
 
 

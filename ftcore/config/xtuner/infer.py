@@ -160,6 +160,8 @@ def _format(dataset: Config) -> str | None:
         return "tokens"
     if map_fn is None:
         return "conversation"
+    if not str(map_fn).startswith(MAP_FNS):
+        return str(map_fn)
     name = str(map_fn).removeprefix(MAP_FNS).removesuffix("_map_fn")
     return "text" if name == "pretrain" else name
 
@@ -177,7 +179,9 @@ def _place(rows: Config) -> Values:
         return {"hub": "openmind", "path": at(rows, "path")} | given
     if at(rows, "path") in ("json", "text"):
         path = one_file(at(rows, "data_files"))
-        return {"path": path} if isinstance(path, str) else {"path": at(rows, "path")}
+        return {"path": path.removesuffix("/*")} if isinstance(path, str) else {"path": at(rows, "path")}
+    if loader == "datasets.load_from_disk":
+        return {"path": at(rows, "dataset_path")}
     return {"hub": "huggingface", "path": at(rows, "path")} | given
 
 

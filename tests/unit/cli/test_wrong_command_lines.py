@@ -85,7 +85,7 @@ def test_as_a_process(tmp_path):
 
 def test_flags_words_and_keys_at_once(capsys):
     """Unknown flags, stray words and wrong overrides are told together."""
-    assert main(["--jsn", "trian", "lr=x", "model=qwen"]) == 2
+    assert main(["--jsn", "trian", "lr=x", "model=qwen3"]) == 2
     err = capsys.readouterr().err
     for expected in ("did you mean --json?", "trian: neither", "lr: ", "did you mean qwen3_8b?"):
         assert expected in err

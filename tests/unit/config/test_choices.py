@@ -15,6 +15,8 @@ NEEDS = {
     ("parallelism", "zero2"): ["hardware=cuda"],
     ("parallelism", "zero2_offload"): ["hardware=cuda"],
     ("parallelism", "single"): ["hardware=cpu"],
+    ("data", "custom"): ["data.format=openai", "data.path=x"],
+    ("model", "custom"): ["model.path=/models/mine", "model.template=qwen_chat"],
 }
 """What a choice cannot do without; all others compose alone."""
 
@@ -34,7 +36,7 @@ def test_choice_composes_and_renders(group, choice):
 
 @pytest.mark.parametrize("needs", sorted(NEEDS))
 def test_needs_are_real(needs):
-    """A choice listed as needing something is refused on other hardware, naming its group."""
+    """A choice listed as needing something is refused without it, on other hardware, naming its group."""
     group, choice = needs
     named = "precision" if group == "experiment" else group
     elsewhere = "hardware=cuda" if choice == "single" else "hardware=cpu"

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from ftcore.config.compose import compose
 from ftcore.config.fields import fields
 from ftcore.config.identity import config_hash
-from ftcore.config.schema import Experiment
+from ftcore.config.schema import Experiment, Source
 
 DCU = compose(["hardware=dcu", "parallelism=zero3_offload", "precision=fp16"]).experiment
 QLORA = compose(["hardware=cuda", "lora=qlora", "model=qwen3_8b"]).experiment
@@ -61,6 +61,15 @@ def test_model_path_counts_where_nothing_is_unpacked():
     changed = with_value(QLORA, ["model", "path"], "elsewhere")
     assert config_hash(changed) != config_hash(QLORA)
     assert config_hash(compose(["cache_dir=/elsewhere"]).experiment) == config_hash(QUICK)
+
+
+def test_further_sources_count():
+    """A source of `data.mix` is semantic, with its path, its rows and its place; what it is called is too."""
+    source = {name: getattr(QUICK.data, name) for name in Source.model_fields}
+    one, other = Source(**source | {"path": "a"}), Source(**source | {"path": "b"})
+    mixes = [{}, {"x": one}, {"x": other}, {"y": one}, {"x": one, "y": other}, {"x": other, "y": one}]
+    hashes = [config_hash(with_value(QUICK, ["data", "mix"], mix)) for mix in mixes]
+    assert len(set(hashes)) == len(mixes)
 
 
 def test_order_of_keys_does_not_count():
