@@ -51,7 +51,7 @@ def convert(file: Path, name: str, deepspeed: str | None = None) -> Imported:
     preset = shortest(name, infer(settings), deepspeed.removeprefix("deepspeed_") if deepspeed else "auto")
     experiment = _experiment(preset, file)
     built = build(experiment)
-    left = [one for one in differences(settings, built) if _stated(one, settings, built)]
+    left = [one for one in compared(settings, experiment) if _stated(one, settings, built)]
     if left:
         preset = _with_passthrough(preset, left, settings, file)
         experiment = _experiment(preset, file)
@@ -60,7 +60,19 @@ def convert(file: Path, name: str, deepspeed: str | None = None) -> Imported:
 
 def rebuilt_differences(imported: Imported, experiment: Experiment) -> list[Difference]:
     """What the configuration of `experiment` has otherwise than the file: nothing, where all is well."""
-    return differences(imported.settings, build(experiment))
+    return compared(imported.settings, experiment)
+
+
+def compared(settings: Config, experiment: Experiment) -> list[Difference]:
+    """Settings that the configuration of `experiment` has otherwise than `settings`.
+
+    Under ZeRO-3 chat samples do not count: ftcore leaves them out there on purpose (`ftcore.plan.decisions`).
+    """
+    hooks = settings.get("custom_hooks")
+    if experiment.zero_stage == 3 and isinstance(hooks, list):
+        kept = [hook for hook in hooks if dotted(str(at(hook, "type"))) != CHAT]
+        settings = settings | {"custom_hooks": kept}
+    return differences(settings, build(experiment))
 
 
 def _experiment(preset: Preset, file: Path) -> Experiment:

@@ -6,9 +6,8 @@ from ftcore.config.compose import compose
 from ftcore.config.errors import Problem, RequestError
 from ftcore.config.groups import conf_dir
 from ftcore.config.overrides import parse_one
-from ftcore.config.xtuner import build
-from ftcore.config.xtuner.compare import Difference, differences
-from ftcore.importing.convert import Imported
+from ftcore.config.xtuner.compare import Difference
+from ftcore.importing.convert import Imported, compared
 from ftcore.importing.preset import MACHINE
 from ftcore.runs.files import write_text
 
@@ -36,7 +35,7 @@ def write(imported: Imported, folder: Path, replace: bool) -> Path:
 def check(imported: Imported, folder: Path) -> list[Difference]:
     """What the configuration rebuilt from the written preset has otherwise than the file."""
     words = [f"experiment={imported.preset.name}", *MACHINE]
-    return differences(imported.settings, build(compose(words, config_dir=own_folder(folder)).experiment))
+    return compared(imported.settings, compose(words, config_dir=own_folder(folder)).experiment)
 
 
 def own_folder(folder: Path) -> str | None:

@@ -17,7 +17,7 @@ from ftcore.runs.files import sync_path, sync_tree, write_json
 from ftcore.training.checkpoint_files import MANIFEST, Checkpoint, every, examine
 
 
-def save(runner: FlexibleRunner, folder: Path, step: int, iteration: int, keep: int) -> None:
+def save(runner: FlexibleRunner, folder: Path, step: int, iteration: int, keep: int | None) -> None:
     """Save the state after optimiser step `step`; collective, every rank calls it.
 
     Older checkpoints are dropped down to `keep` only after the new one is whole on disk.
@@ -45,7 +45,8 @@ def save(runner: FlexibleRunner, folder: Path, step: int, iteration: int, keep: 
         shutil.rmtree(target, ignore_errors=True)
         temporary.rename(target)
         sync_path(folder)
-        _prune(folder, keep)
+        if keep is not None:
+            _prune(folder, keep)
     dist.barrier()
 
 

@@ -120,7 +120,7 @@ class SaveHook(StepHook):
 
     priority = "VERY_LOW"
 
-    def __init__(self, folder: Path, accumulation: int, every: int | None, keep: int) -> None:
+    def __init__(self, folder: Path, accumulation: int, every: int | None, keep: int | None) -> None:
         super().__init__(accumulation)
         self.folder, self.every, self.keep = folder, every, keep
         self.due = False

@@ -56,8 +56,8 @@ class Checkpoint(Section):
     """Iterations between checkpoints; a save waits for the end of its optimiser step. Null saves at the end
     alone (stock XTuner: not at all)."""
 
-    keep: int = Field(ge=1, json_schema_extra=COSMETIC)
-    """Newest checkpoints that stay."""
+    keep: Positive | None = Field(json_schema_extra=COSMETIC)
+    """Newest checkpoints that stay; null keeps all."""
 
 
 class Logging(Section):

@@ -24,7 +24,7 @@ def default_hooks(e: Experiment) -> Config:
         "type": "mmengine.hooks.CheckpointHook",
         "by_epoch": False,
         "interval": e.checkpoint.every or -1,
-        "max_keep_ckpts": e.checkpoint.keep,
+        "max_keep_ckpts": e.checkpoint.keep or -1,
         "save_optimizer": True,
     }
     if e.checkpoint.every is None:

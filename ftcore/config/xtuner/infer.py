@@ -259,7 +259,7 @@ def _ratio(part: Any, whole: float | None) -> float | None:
 def _hooks(config: Config, _settings: Config, found: Values) -> None:
     checkpoint = at(config, "default_hooks.checkpoint", {})
     found["checkpoint.every"] = count(at(checkpoint, "interval", -1))
-    _state(found, {"checkpoint.keep": count(at(checkpoint, "max_keep_ckpts", -1))})
+    found["checkpoint.keep"] = count(at(checkpoint, "max_keep_ckpts", -1))
     found["deterministic"] = at(config, "randomness.deterministic", False)
 
 

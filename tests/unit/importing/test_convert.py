@@ -49,8 +49,8 @@ EDITS = {
     "PagedAdamW32bit": ({"optim_type = AdamW": "from bitsandbytes.optim import PagedAdamW32bit\noptim_type = PagedAdamW32bit"}, "", ["optim_wrapper.optimizer.type"], True),
     "amsgrad": ({"weight_decay=weight_decay)": "weight_decay=weight_decay, amsgrad=True)"}, "", ["optim_wrapper.optimizer.amsgrad"], True),
     "no rate stated": ({", lr=lr": ""}, "", ["optim_wrapper.optimizer.lr"], True),
-    "clipping by value": ({CLIP: "clip_grad=dict(type='value', clip_value=0.5)"}, "", ["optim_wrapper.clip_grad"], False),
-    "rates by layer": ({"    accumulative_counts=": "    paramwise_cfg=dict(custom_keys={'llm.head': dict(lr_mult=0.1)}),\n    accumulative_counts="}, "", ["optim_wrapper.paramwise_cfg"], False),
+    "clipping by value": ({CLIP: "clip_grad=dict(type='value', clip_value=0.5)"}, "", ["optim_wrapper.clip_grad"], True),
+    "rates by layer": ({"    accumulative_counts=": "    paramwise_cfg=dict(custom_keys={'llm.head': dict(lr_mult=0.1)}),\n    accumulative_counts="}, "", ["optim_wrapper.paramwise_cfg"], True),
     "several files": ({ROWS: "dataset=dict(type=load_dataset, path='json', data_files=['a.json', 'b.json'])"}, "", ["train_dataloader.dataset.dataset.data_files"], False),
     "iterations": ({"train_cfg = dict(type=TrainLoop, max_epochs=max_epochs)": "train_cfg = dict(type=TrainLoop, max_iters=1000)"}, "", ["param_scheduler", "train_cfg.max_iters"], False),
     "another scheduler": ({}, "param_scheduler = dict(type='ConstantLR', factor=1.0)", ["param_scheduler"], False),
@@ -58,7 +58,7 @@ EDITS = {
     "targets by expression": ({'bias="none"': 'bias="none", target_modules="all-linear"'}, "", ["model.lora.target_modules"], True),
     "DoRA": ({'bias="none"': 'bias="none", use_dora=True'}, "", ["model.lora.use_dora"], True),
     "one tokenizer alone": ({}, "train_dataloader['dataset']['tokenizer'] = dict(use_fast=False, **tokenizer)", ["train_dataloader.dataset.tokenizer.use_fast"], False),
-    "scaler settings": ({'loss_scale="dynamic"': "loss_scale=dict(init_scale=512)"}, "", ["optim_wrapper.loss_scale"], False),
+    "scaler settings": ({'loss_scale="dynamic"': "loss_scale=dict(init_scale=512)"}, "", ["optim_wrapper.loss_scale"], True),
     "validation": ({}, "val_cfg = dict(type='ValLoop')", ["val_cfg"], False),
     "weights to start from": ({}, "load_from = 'a.pth'", ["load_from"], False),
     "curves": ({}, "visualizer = dict(type='Visualizer')", ["visualizer"], False),
@@ -178,6 +178,14 @@ def test_deepspeed(zero, edited):
     assert imported.preset.groups["parallelism"] == f"zero{zero}"
     assert imported.experiment.zero_stage == int(zero[0])
     assert imported.preset.overrides["precision.weights"] == "fp32" and imported.passthrough == ()
+
+
+def test_chat_samples_under_zero3(edited):
+    """They are left out there, on purpose, and nothing is passed through for it; another hook still is."""
+    imported = convert(edited({}, "", of="internlm_7b_full_alpaca_e3"), "mine", "deepspeed_zero3")
+    assert imported.passthrough == () and imported.experiment.chat_samples.every == 500
+    own = edited({}, "custom_hooks += [dict(type='mine.Hook')]", of="internlm_7b_full_alpaca_e3")
+    assert [one.path for one in convert(own, "mine", "deepspeed_zero3").passthrough] == ["custom_hooks"]
 
 
 def test_deepspeed_on_quantised_weights(shipped):
