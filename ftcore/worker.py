@@ -20,6 +20,9 @@ from ftcore.runs.progress import Progress
 from ftcore.stages.context import Context, Stopped, StopRequest
 from launchers import Rank
 
+ATTEMPT = "FTCORE_ATTEMPT"
+"""Environment variable that tells ranks of a queued job which attempt they are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Worker:
@@ -29,14 +32,15 @@ class Worker:
     """Working directory of the launching shell; relative paths start there."""
 
     run_path: str
-    attempt: int
+    attempt: int | None
+    """None where a queued job counts its attempts itself (`ftcore.batch`)."""
 
     def __call__(self) -> None:
         os.chdir(self.folder)
         run = RunDirectory(Path(self.run_path))
         experiment = load(run.config)
         prepare_environment(experiment)
-        work(experiment, run, self.attempt)
+        work(experiment, run, self.attempt or int(os.environ[ATTEMPT]))
 
 
 def prepare_environment(experiment: Experiment) -> None:

@@ -1,6 +1,6 @@
 """What every launcher takes and gives."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -21,6 +21,13 @@ class JobSpec:
 
     env: Mapping[str, str] = field(default_factory=dict)
     """Environment of every rank, on top of the launching shell's."""
+
+    around: Sequence[str] = ()
+    """Module and arguments of the program that starts the ranks of a queued job on its first node: it gets
+    their command after `--`. Launchers that start the ranks themselves have no use for it."""
+
+    script: Path | None = None
+    """Where a batch script is kept, for launchers that make one."""
 
 
 @dataclass(frozen=True, slots=True)

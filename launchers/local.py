@@ -88,6 +88,29 @@ class LocalLauncher:
         return LocalProcess(job.job_id, job._process)
 
 
+@dataclass(slots=True)
+class FoundProcess:
+    """A local job that another shell started."""
+
+    id: str
+
+    def alive(self) -> bool:
+        return psutil.pid_exists(int(self.id))
+
+    def stop(self) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(int(self.id), signal.SIGTERM)
+
+    def kill(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(int(self.id), signal.SIGKILL)
+
+
+def found(job_id: str) -> Job:
+    """The local job of that id, which `is_alive` has to have said lives."""
+    return FoundProcess(job_id)
+
+
 def is_alive(job_id: str | None, run_dir: Path) -> bool:
     """Whether anything of the local job `job_id` of a run in `run_dir` runs on this machine, from any shell.
 

@@ -7,7 +7,7 @@ from typing import NoReturn
 from ftcore.cli.commands import COMMANDS
 from ftcore.config.errors import Problem, RequestError, nearest, shortened
 
-CFG_KINDS = ("job", "xtuner", "deepspeed")
+CFG_KINDS = ("job", "xtuner", "deepspeed", "sbatch")
 DEEPSPEED = tuple(f"deepspeed_zero{name}" for name in ("1", "2", "2_offload", "3", "3_offload"))
 """XTuner's names for its DeepSpeed settings."""
 
@@ -58,9 +58,19 @@ def _parser(command: str) -> Parser:
         add("--info", "-i", nargs="?", const="all", choices=INFO_KINDS)
         add("--multirun", "-m", action="store_true")
         add("--shell-completion", "-sc", action="store_true")
+        add("--wait", action="store_true")
         add("--version", action="store_true")
-    if takes == "RUN":
+    if takes in ("RUN", "RUNS"):
         add("--runs-dir", default="runs")
+    if command == "resume":
+        add("--wait", action="store_true")
+    if command == "logs":
+        add("--follow", "-f", action="store_true")
+        add("--rank", type=int)
+        add("--attempt", type=int)
+        add("--all", action="store_true")
+    if command == "cancel":
+        add("--now", action="store_true")
     if command == "import-xtuner":
         add("--name", "-n")
         add("--to")

@@ -7,11 +7,13 @@ from ftcore.config import plain_yaml
 from ftcore.config.compose import Composed
 from ftcore.config.errors import Problem, RequestError, nearest
 from ftcore.config.xtuner import deepspeed_config
+from ftcore.jobs import batch_script
 from ftcore.runs.create import xtuner_text
 
 
 def configuration(composed: Composed, kind: str, package: str | None) -> str:
-    """The text of `kind`: job (YAML, or the part named `package`), xtuner (Python), deepspeed (JSON)."""
+    """The text of `kind`: job (YAML, or the part named `package`), xtuner (Python), deepspeed (JSON),
+    sbatch (the batch script, with RUN where the run's directory will stand)."""
     if kind == "xtuner":
         return xtuner_text(composed)
     if kind == "deepspeed":
@@ -20,6 +22,10 @@ def configuration(composed: Composed, kind: str, package: str | None) -> str:
                 [Problem("--cfg deepspeed", "DeepSpeed is not used here", "parallelism=zero*")]
             )
         return json.dumps(block, indent=2) + "\n"
+    if kind == "sbatch":
+        if composed.experiment.cluster.kind != "slurm":
+            raise RequestError([Problem("--cfg sbatch", "there is no batch script here", "cluster=slurm")])
+        return batch_script(composed.experiment)
     part = composed.experiment.model_dump(mode="json")
     for name in package.split(".") if package else ():
         if not isinstance(part, dict) or name not in part:

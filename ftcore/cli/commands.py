@@ -43,6 +43,34 @@ COMMANDS = {
         "RUN",
         ("python -m ftcore resume last", "python -m ftcore resume 20261124-0830"),
     ),
+    "ls": Command(
+        "ftcore.cli.ls",
+        "the runs there are, and how they stand",
+        "RUNS",
+        ("python -m ftcore ls", "python -m ftcore ls --json"),
+    ),
+    "status": Command(
+        "ftcore.cli.status",
+        "what a run is doing, where it waits, and what stopped it",
+        "RUN",
+        ("python -m ftcore status last", "python -m ftcore status 20261124-0830 --json"),
+    ),
+    "logs": Command(
+        "ftcore.cli.logs",
+        "what a run's ranks wrote",
+        "RUN",
+        (
+            "python -m ftcore logs last",
+            "python -m ftcore logs last -f",
+            "python -m ftcore logs last --rank 3 --all",
+        ),
+    ),
+    "cancel": Command(
+        "ftcore.cli.cancel",
+        "take a waiting run back; let a running one save and end",
+        "RUN",
+        ("python -m ftcore cancel last", "python -m ftcore cancel 20261124-0830 --now"),
+    ),
     "report": Command(
         "ftcore.cli.report",
         "write a run's report.html anew and say where it is",

@@ -10,13 +10,14 @@ from ftcore.config.groups import conf_dir, config_groups
 FLAGS = {
     "run": """\
   --cfg, -c KIND       print and start nothing: job (resolved YAML), xtuner (the XTuner config as Python),
-                       deepspeed (its JSON)
+                       deepspeed (its JSON), sbatch (the batch script)
   --package, -p KEY    with --cfg job: only this part
   --info, -i [WHAT]    how the configuration is composed: all, config, defaults, defaults-tree, plugins,
                        searchpath
   --config-dir, -cd D  a folder of your own groups and presets, searched beside conf/
   --config-name, -cn N another top-level file than config.yaml
   --shell-completion   eval "$(ftcore -sc install=bash)", then for the command ftcore (zsh and fish likewise)
+  --wait               follow a queued job to its end (a local one is followed anyhow)
   --version
   --json               one JSON object with the run's record at the end
 """,
@@ -25,7 +26,28 @@ FLAGS = {
   --config-dir, -cd D  a folder of your own groups and presets
 """,
     "resume": """\
+  --wait               follow a queued job to its end (a local one is followed anyhow)
   --runs-dir FOLDER    where runs lie (default: runs)
+""",
+    "ls": """\
+  --runs-dir FOLDER    where runs lie (default: runs)
+  --json               the same as a JSON list
+""",
+    "status": """\
+  --runs-dir FOLDER    where runs lie (default: runs)
+  --json               the record, the queue's answer and the progress as one JSON object
+""",
+    "logs": """\
+  --follow, -f         go on as the job writes, until it is over
+  --rank N             of this rank (default: rank 0, and what Slurm and srun said)
+  --attempt N          of an earlier attempt (default: the newest)
+  --all                whole files, not their last 100 lines
+  --runs-dir FOLDER    where runs lie (default: runs)
+""",
+    "cancel": """\
+  --now                end it at once, without a checkpoint
+  --runs-dir FOLDER    where runs lie (default: runs)
+  --json               what was asked of which job, as JSON
 """,
     "report": """\
   --runs-dir FOLDER    where runs lie (default: runs)

@@ -9,32 +9,38 @@ from types import FrameType
 from ftcore.cli.screen import Screen
 from ftcore.config.errors import WorkError
 from ftcore.config.schema import Experiment
+from ftcore.jobs import job_spec, launcher
 from ftcore.runs import attempt_files, record
 from ftcore.runs.directory import RunDirectory
 from ftcore.runs.files import write_json
 from ftcore.runs.reconcile import reconcile
 from ftcore.training.checkpoint_files import every as every_checkpoint
-from ftcore.worker import Worker
-from launchers import LAUNCHERS, Job, JobSpec
+from launchers import Job, SlurmError
 
 POLL_SECONDS = 0.15
 
 
-def launch(run: RunDirectory, e: Experiment, screen: Screen, folder: Path, *, as_json: bool = False) -> int:
-    """Start the next attempt of `run` and follow it; the exit code of the command."""
+def launch(
+    run: RunDirectory,
+    e: Experiment,
+    screen: Screen,
+    folder: Path,
+    *,
+    as_json: bool = False,
+    wait: bool = True,
+) -> int:
+    """Start the next attempt of `run`, and with `wait` follow it; the exit code of the command."""
     number = record.begin_attempt(run)
-    spec = JobSpec(
-        function=Worker(str(folder), str(run.path), number),
-        name=run.name,
-        nodes=e.nodes,
-        tasks_per_node=e.hardware.devices_per_node,
-        log_dir=run.attempt(number),
-        env={},
-    )
     with Interrupts() as interrupts:
-        job = LAUNCHERS[e.cluster.kind]().submit(spec)
-        record.update(run, lambda entry: entry["launch"].update(job_id=job.id))
+        try:
+            job = launcher(e).submit(job_spec(e, run, number, folder))
+        except SlurmError as error:
+            record.end_attempt(run, "failed", str(error))
+            raise WorkError(f"not queued: {error}", kept(run), _resume(run, e)) from None
+        record.update(run, lambda entry: _started(entry, job.id))
         screen.started(run, number)
+        if not wait:
+            return _queued(run, e, job, screen, as_json)
         _follow(run, job, run.attempt(number), screen, interrupts)
     entry = reconcile(run)
     if as_json:
@@ -45,7 +51,28 @@ def launch(run: RunDirectory, e: Experiment, screen: Screen, folder: Path, *, as
         screen.ended(run, entry)
     if entry["state"] == "completed":
         return 0
-    raise WorkError(_what_failed(entry), kept(run), f"python -m ftcore resume {run.id}{_runs_dir(e)}")
+    raise WorkError(_what_failed(entry), kept(run), _resume(run, e))
+
+
+def _started(entry: record.Record, job_id: str) -> None:
+    entry["launch"]["job_id"] = job_id
+    entry["attempts"][-1]["job_id"] = job_id
+
+
+def _queued(run: RunDirectory, e: Experiment, job: Job, screen: Screen, as_json: bool) -> int:
+    """What to type to follow a job that goes on by itself."""
+    if as_json:
+        print(json.dumps(record.read(run), indent=2, ensure_ascii=False))
+    screen.say(f"  job {job.id}, queued; nothing here has to stay open")
+    for words in ("status", "logs -f", "cancel"):
+        command, *flags = words.split()
+        line = " ".join(["python -m ftcore", command, run.id, *flags])
+        screen.say(f"    {line}{_runs_dir(e)}")
+    return 0
+
+
+def _resume(run: RunDirectory, e: Experiment) -> str:
+    return f"python -m ftcore resume {run.id}{_runs_dir(e)}"
 
 
 class Interrupts:

@@ -8,22 +8,21 @@ from ftcore.cli.screen import Screen
 from ftcore.cli.target import one_run
 from ftcore.config.compose import load
 from ftcore.config.errors import Problem, RequestError
-from ftcore.runs import record
-from ftcore.runs.reconcile import OPEN_STATES, reconcile
+from ftcore.runs import record, state
 from ftcore.stages.sequence import missing
-from launchers.local import is_alive
 
 
 def main(flags: argparse.Namespace) -> int:
     run = one_run(flags)
     entry = record.read(run)
-    if is_alive(entry["launch"]["job_id"], run.path):
-        raise RequestError([Problem(run.id, "is still running")])
-    if entry["state"] in OPEN_STATES and entry["attempts"]:
-        entry = reconcile(run)
+    if state.alive(run, entry):
+        doing = "is still queued" if entry["state"] == "queued" else "is still running"
+        raise RequestError([Problem(run.id, doing)])
+    entry = state.settled(run)
     screen = Screen(quiet=flags.json)
     e = load(run.config)
     if entry["state"] == "completed" and not missing(e, run):
         screen.say(f"run {run.id} is complete; nothing is missing")
         return 0
-    return launch(run, e, screen, Path(entry["launch"]["folder"]), as_json=flags.json)
+    wait = flags.wait or e.cluster.kind == "local"
+    return launch(run, e, screen, Path(entry["launch"]["folder"]), as_json=flags.json, wait=wait)

@@ -39,4 +39,5 @@ def main(flags: argparse.Namespace) -> int:
     screen.describe(composed)
     command = shlex.join(["python", "-m", "ftcore", *sys.argv[1:]])
     run = create(composed, Request(command, os.getcwd()))
-    return launch(run, composed.experiment, screen, Path.cwd(), as_json=flags.json)
+    wait = flags.wait or composed.experiment.cluster.kind == "local"
+    return launch(run, composed.experiment, screen, Path.cwd(), as_json=flags.json, wait=wait)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ftcore.config.errors import Problem
-from ftcore.config.schema import Experiment, Source
+from ftcore.config.schema import Experiment, SlurmCluster, Source
 from ftcore.config.xtuner.model import weights
 from ftcore.config.xtuner.passthrough import paths
 from ftcore.hardware.detect import this_machine
@@ -18,13 +18,22 @@ from ftcore.hardware.detect import this_machine
 TRAINING = ("torch", "transformers", "xtuner", "mmengine", "peft", "datasets")
 BYTES_PER_GIB = 2**30
 HUB_PACKAGES = {"modelscope": "modelscope", "openmind": "openmind"}
-FOLLOWED = ("model.llm.", "model.lora.", "optim_wrapper.optimizer.", "env_cfg.", "log_processor.")
+FOLLOWED = ("model.llm.", "model.lora.", "optim_wrapper.", "env_cfg.", "log_processor.")
 """Parts of the XTuner configuration that the training engine builds from as they stand."""
+
+FOLLOWED_BY_DEEPSPEED = (
+    "model.llm.",
+    "model.lora.",
+    "optim_wrapper.optimizer.",
+    "env_cfg.",
+    "log_processor.",
+)
+"""Under DeepSpeed clipping and scaling are its own."""
 
 
 def preflight(e: Experiment) -> list[Problem]:
     """All that is missing here."""
-    checks = (packages, model, data, followed, precision, machine, disk)
+    checks = (packages, model, data, followed, precision, machine, disk, cluster)
     return [problem for check in checks for problem in check(e)]
 
 
@@ -85,7 +94,8 @@ def _source(key: str, source: Source) -> Iterator[Problem]:
 def followed(e: Experiment) -> Iterator[Problem]:
     """What is passed through to XTuner and ftcore's own training would pass over."""
     for path in [*paths(e.passthrough.set), *e.passthrough.remove]:
-        if not path.startswith(FOLLOWED):
+        follows = FOLLOWED_BY_DEEPSPEED if e.parallelism.strategy == "deepspeed" else FOLLOWED
+        if not path.startswith(follows):
             yield Problem(
                 "passthrough",
                 f"{path} is for stock XTuner; ftcore's own training would not follow it",
@@ -114,6 +124,15 @@ def machine(e: Experiment) -> Iterator[Problem]:
             f"{e.hardware.devices_per_node} asked for, {there} {kind} device(s) here",
             str(there) if there else "hardware=auto",
         )  # fmt: skip
+
+
+def cluster(e: Experiment) -> Iterator[Problem]:
+    """What Slurm itself says of the job, asked without queueing it."""
+    if not isinstance(e.cluster, SlurmCluster):
+        return
+    from ftcore.jobs import refusal
+
+    yield from refusal(e, e.cluster)
 
 
 def disk(e: Experiment) -> Iterator[Problem]:

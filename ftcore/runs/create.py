@@ -35,6 +35,8 @@ def create(composed: Composed, request: Request) -> RunDirectory:
     if (deepspeed := deepspeed_config(experiment)) is not None:
         write_json(run.path / "deepspeed.json", deepspeed)
     code = snapshot.save_code(run.path / "code")
+    if experiment.cluster.kind != "local":
+        snapshot.save_source(run.source)
     environment = snapshot.environment(run.path)
     write_json(run.record, _record(run, composed, request, code, environment))
     return run

@@ -40,6 +40,11 @@ class RunDirectory:
         return self.path / "xtuner_config.py"
 
     @property
+    def source(self) -> Path:
+        """The packages as they were submitted; workers of a queued job import these."""
+        return self.path / "code" / "src"
+
+    @property
     def metrics(self) -> Path:
         return self.path / "metrics.jsonl"
 

@@ -1,6 +1,7 @@
 """The code and environment that a run is made with, kept in its directory."""
 
 import hashlib
+import importlib.util
 import os
 import platform
 import shutil
@@ -12,6 +13,7 @@ from typing import Any
 
 SOURCE_ROOT = Path(__file__).parents[2]
 PREFIXES = ("--src-prefix=a/", "--dst-prefix=b/")
+SOURCE_PACKAGES = ("ftcore", "launchers")
 MAX_UNTRACKED_BYTES = 1_000_000
 RECORDED = (
     "ftcore", "torch", "transformers", "xtuner", "mmengine", "deepspeed", "peft", "datasets", "accelerate",
@@ -43,6 +45,16 @@ def save_code(folder: Path, root: Path = SOURCE_ROOT) -> dict[str, Any]:
         "untracked_left_out": left_out,
         "version": _version("ftcore"),
     }
+
+
+def save_source(folder: Path) -> None:
+    """Copy the packages that a worker imports into `folder`, so that a queued job runs what was submitted,
+    whatever becomes of the checkout; compiled files are left out."""
+    ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
+    for package in SOURCE_PACKAGES:
+        spec = importlib.util.find_spec(package)
+        assert spec is not None and spec.submodule_search_locations
+        shutil.copytree(Path(spec.submodule_search_locations[0]), folder / package, ignore=ignore)
 
 
 def environment(folder: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, Strict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
 
 COSMETIC = {"cosmetic": True}
 """`json_schema_extra` of fields that cannot change the numbers a run produces; left out of `config_hash`."""
@@ -31,4 +31,11 @@ Location = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]+$")]
 
 Positive = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Environment = dict[str, str]
+
+
+def _number_as_text(value: object) -> object:
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Environment = dict[str, Annotated[str, BeforeValidator(_number_as_text)]]
+"""Names and values; `OMP_NUM_THREADS: 1` needs no quotes."""

@@ -36,24 +36,54 @@ class LocalCluster(Section):
 
 
 class SlurmCluster(Section):
-    """A Slurm cluster, with one task an accelerator."""
+    """A Slurm cluster, with one task an accelerator. A null leaves the choice to the site."""
 
     kind: Literal["slurm"] = Field(json_schema_extra=COSMETIC)
     env: Environment = Field(json_schema_extra=COSMETIC)
+    """Environment of every rank: interfaces and InfiniBand of NCCL, RCCL and gloo, caches, ..."""
+
     partition: str | None = Field(json_schema_extra=COSMETIC)
     account: str | None = Field(json_schema_extra=COSMETIC)
     qos: str | None = Field(json_schema_extra=COSMETIC)
     gres: str | None = Field(json_schema_extra=COSMETIC)
-    """As the site spells it: `dcu:4`, `gpu:a100:8`."""
+    """What a node lends, as the site spells it: `dcu:4`, `gpu:a100:8`; null asks for none."""
 
     time: str = Field(pattern=r"^(\d+-)?\d{1,3}(:\d{2}){0,2}$", json_schema_extra=COSMETIC)
     """Slurm's time format, for example `2-00:00:00`."""
 
-    mem: str | None = Field(json_schema_extra=COSMETIC)
+    mem: str | None = Field(pattern=r"^\d+[KMGT]?$", json_schema_extra=COSMETIC)
+    """Host memory of a node: `90G`; `0` is all of it."""
+
     cpus_per_task: Positive = Field(json_schema_extra=COSMETIC)
     exclusive: bool = Field(json_schema_extra=COSMETIC)
+    nodelist: str | None = Field(json_schema_extra=COSMETIC)
+    exclude: str | None = Field(json_schema_extra=COSMETIC)
+    constraint: str | None = Field(json_schema_extra=COSMETIC)
+
     setup: Texts = Field(json_schema_extra=COSMETIC)
-    """Shell lines run on each node before the job: modules, `source` of a toolkit."""
+    """Shell lines on the first node before the ranks: modules, `source` of a toolkit (their environment
+    reaches every rank)."""
+
+    prefix: Texts = Field(json_schema_extra=COSMETIC)
+    """Words before python on every rank: a container's `apptainer exec image.sif`."""
+
+    python: str | None = Field(json_schema_extra=COSMETIC)
+    """The interpreter of the ranks; null is the one that submits."""
+
+    sbatch: Texts = Field(json_schema_extra=COSMETIC)
+    """Further options of sbatch: `--mail-type=END`."""
+
+    srun: Texts = Field(json_schema_extra=COSMETIC)
+    """Further options of srun: `--mpi=none`."""
+
+    array_parallelism: Positive = Field(json_schema_extra=COSMETIC)
+    """Trials of a sweep that run at once."""
+
+    signal_seconds: int = Field(ge=10, le=3600, json_schema_extra=COSMETIC)
+    """Before the time limit, ranks are told to save and the job queues again."""
+
+    attempts: Positive = Field(json_schema_extra=COSMETIC)
+    """Starts that a job may have by itself, after preemption, a time limit or a lost node."""
 
 
 Cluster = Annotated[LocalCluster | SlurmCluster, Field(discriminator="kind")]

@@ -1,0 +1,38 @@
+"""`ftcore cancel RUN`: a run that waits is taken back, one that runs finishes its step, saves and ends."""
+
+import argparse
+import json
+
+from ftcore.cli.target import one_run
+from ftcore.config.errors import Problem, RequestError
+from ftcore.runs import attempt_files, record, state
+from ftcore.runs.files import write_json
+from launchers import job_of
+
+
+def main(flags: argparse.Namespace) -> int:
+    run = one_run(flags)
+    entry = record.read(run)
+    if not state.alive(run, entry):
+        entry = state.settled(run)
+        raise RequestError([Problem(run.id, f"is not queued and not running: it is {entry['state']}")])
+    number = entry["attempts"][-1]["number"]
+    asked = {"state": "cancelled", "reason": "cancelled by the user"}
+    run.attempt(number).mkdir(parents=True, exist_ok=True)
+    write_json(run.attempt(number) / attempt_files.STOP, asked)
+    job = job_of(entry["launch"]["cluster"], entry["launch"]["job_id"])
+    if flags.now:
+        job.kill()
+    else:
+        job.stop()
+    waiting = entry["state"] == "queued" and not state.alive(run, entry)
+    if waiting:
+        entry = state.settled(run)
+    if flags.json:
+        print(json.dumps({"id": run.id, "job_id": job.id, "state": entry["state"], "asked": asked["state"]}))
+    elif waiting:
+        print(f"run {run.id} was waiting; it is cancelled")
+    else:
+        how = "ends at once" if flags.now else "finishes its step, saves, and ends"
+        print(f"run {run.id} (job {job.id}) {how}; python -m ftcore resume {run.id} goes on with it")
+    return 0

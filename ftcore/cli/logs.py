@@ -1,0 +1,73 @@
+"""`ftcore logs RUN`: what its ranks wrote; `-f` goes on as they write."""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from ftcore.cli.target import one_run
+from ftcore.config.errors import Problem, RequestError
+from ftcore.runs import record, state
+from ftcore.runs.directory import RunDirectory
+
+POLL_SECONDS = 0.5
+LINES = 100
+"""Shown of each file without `--all`."""
+
+
+def main(flags: argparse.Namespace) -> int:
+    run = one_run(flags)
+    attempts = [attempt["number"] for attempt in record.read(run)["attempts"]]
+    number = flags.attempt or (attempts[-1] if attempts else 0)
+    if number not in attempts:
+        raise RequestError(
+            [Problem("--attempt", f"no attempt {number}", ", ".join(map(str, attempts)) or "none")]
+        )
+    files = _files(run, number, flags.rank)
+    for path, text in read(files, None if flags.all else LINES):
+        _write(path, text, len(files) > 1)
+    if flags.follow:
+        _follow(run, number, flags.rank)
+    return 0
+
+
+def _files(run: RunDirectory, number: int, rank: int | None) -> list[Path]:
+    folder = run.attempt(number)
+    names = [f"rank{rank}.out", f"rank{rank}.err"] if rank is not None else ["rank0.out", "rank0.err"]
+    found = [folder / name for name in names if (folder / name).exists()]
+    batch = sorted(folder.parent.glob("slurm-*.log")) if rank is None else []
+    return [*batch, *found]
+
+
+def read(files: list[Path], lines: int | None) -> Iterator[tuple[Path, str]]:
+    """Each file with its last `lines` lines; None is all of them."""
+    for path in files:
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if lines is not None:
+            text = "".join(text.splitlines(keepends=True)[-lines:])
+        if text:
+            yield path, text
+
+
+def _follow(run: RunDirectory, number: int, rank: int | None) -> None:
+    places = {path: path.stat().st_size for path in _files(run, number, rank)}
+    going = True
+    while going:
+        going = state.alive(run, record.read(run))
+        newest = record.read(run)["attempts"][-1]["number"]
+        for path in _files(run, newest, rank):
+            with path.open("rb") as file:
+                file.seek(places.get(path, 0))
+                if text := file.read():
+                    _write(path, text.decode("utf-8", errors="replace"), named=False)
+                places[path] = file.tell()
+        if going:
+            time.sleep(POLL_SECONDS)
+
+
+def _write(path: Path, text: str, named: bool) -> None:
+    if named:
+        print(f"==> {path} <==")
+    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+    sys.stdout.flush()

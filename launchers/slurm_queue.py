@@ -1,0 +1,98 @@
+"""What Slurm says of jobs, with and without accounting."""
+
+import subprocess
+
+OPEN = (
+    "PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "REQUEUED", "REQUEUE_HOLD",
+    "SIGNALING", "STAGE_OUT", "RESIZING",
+)  # fmt: skip
+"""States in which a job may still do something."""
+
+GONE = "GONE"
+"""Neither queue nor accounting knows the job: it ended some time ago."""
+
+ANSWER_SECONDS = 60
+
+
+def state(job_id: str) -> str:
+    """Slurm's state of the job, or GONE. From the queue; from accounting once the queue has forgotten it."""
+    queued = _ask("squeue", "-h", "-j", job_id, "-o", "%T")
+    if queued:
+        return queued.splitlines()[0].strip()
+    told = _ask("sacct", "-n", "-X", "-P", "-j", job_id, "-o", "State")
+    return told.splitlines()[-1].split()[0] if told else GONE
+
+
+def reason(job_id: str) -> str:
+    """Why a job waits, in Slurm's words (`Resources`, `Priority`); empty where it does not."""
+    waiting = _ask("squeue", "-h", "-j", job_id, "-o", "%r")
+    return waiting.splitlines()[0].strip() if waiting else ""
+
+
+def cancel(job_id: str) -> None:
+    """scancel; a job that is over already is left alone."""
+    subprocess.run(["scancel", job_id], capture_output=True, timeout=ANSWER_SECONDS)
+
+
+def signal(job_id: str, name: str) -> None:
+    """Send a signal to every rank of the job."""
+    subprocess.run(["scancel", f"--signal={name}", job_id], capture_output=True, timeout=ANSWER_SECONDS)
+
+
+def requeue(job_id: str) -> None:
+    """Put a running job back into the queue; it is ended where it runs."""
+    subprocess.run(["scontrol", "requeue", job_id], check=True, capture_output=True, timeout=ANSWER_SECONDS)
+
+
+def partitions() -> list[str]:
+    """Names of the cluster's partitions; none where it does not answer."""
+    return [name.rstrip("*") for name in _ask("sinfo", "-h", "-o", "%P").split()]
+
+
+def time_limit(partition: str | None) -> str | None:
+    """The longest that a job of the partition (None: the default one) may take; None where nothing is set."""
+    for line in _ask("sinfo", "-h", "-o", "%P|%l", *_of(partition)).splitlines():
+        name, _, limit = line.partition("|")
+        if partition is not None or name.endswith("*"):
+            return None if limit in ("infinite", "n/a") else limit
+    return None
+
+
+def largest(partition: str | None) -> str:
+    """What the nodes of a partition have, for a message: `6 nodes of up to 32 CPUs, 120000 MB, dcu:4`."""
+    lines = [
+        line.split("|")
+        for line in _ask("sinfo", "-h", "-N", "-o", "%N|%c|%m|%G", *_of(partition)).splitlines()
+    ]
+    nodes = {
+        name: (int(cpus.rstrip("+")), int(memory.rstrip("+")), gres) for name, cpus, memory, gres in lines
+    }
+    if not nodes:
+        return ""
+    cpus, memory = (max(node[index] for node in nodes.values()) for index in (0, 1))
+    gres = ", ".join(sorted({node[2] for node in nodes.values()} - {"(null)"}))
+    return f"{len(nodes)} nodes of up to {cpus} CPUs, {memory} MB" + (f", {gres}" if gres else "")
+
+
+def seconds(time: str) -> int:
+    """Slurm's time format in seconds: minutes, M:S, H:M:S, D-H, D-H:M, D-H:M:S."""
+    days, dash, rest = time.rpartition("-")
+    parts = [int(part) for part in rest.split(":")]
+    if dash:
+        hours, minutes, secs = (*parts, 0, 0)[:3]
+        return ((int(days) * 24 + hours) * 60 + minutes) * 60 + secs
+    if len(parts) == 3:
+        return (parts[0] * 60 + parts[1]) * 60 + parts[2]
+    return parts[0] * 60 + (parts[1] if len(parts) == 2 else 0)
+
+
+def _of(partition: str | None) -> list[str]:
+    return ["-p", partition] if partition else []
+
+
+def _ask(*words: str) -> str:
+    try:
+        answer = subprocess.run(words, capture_output=True, text=True, timeout=ANSWER_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return answer.stdout.strip() if answer.returncode == 0 else ""
