@@ -11,12 +11,13 @@ export UV_LINK_MODE ?= copy
 # Where it is set, every rank compiles thousands of modules anew: 24 s of imports instead of 8.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup setup-base browser run test test-slow bench lock lint clean
+.PHONY: help setup setup-base browser slurm slurm-up slurm-down run test test-slow bench lock lint clean
 
 help:
 	@echo "make run [ARGS='lr=5e-4']   set up, then python -m ftcore"
 	@echo "make test                  set up, then the ordinary tests (make test-slow: the others)"
 	@echo "make setup                 everything, for training; make setup-base: the light half, for login nodes"
+	@echo "make slurm-up              a Slurm of six nodes on this machine (Debian, as root); make slurm-down ends it"
 	@echo "make bench                 benchmarks of the command line"
 	@echo "make lock                  write the lock files anew from pyproject.toml"
 
@@ -44,13 +45,23 @@ browser:
 	@command -v chromium >/dev/null || { test "$$(id -u)" != 0 || \
 		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-noto-cjk >/dev/null; }; }
 
+# Runs are tested on a real Slurm, of six nodes on this machine; as with the browser.
+slurm: setup
+	@command -v slurmctld >/dev/null || { test "$$(id -u)" != 0 || $(BIN)/python -m tests.slurm.cluster install; }
+
+slurm-up: slurm
+	$(BIN)/python -m tests.slurm.cluster start
+
+slurm-down: setup
+	$(BIN)/python -m tests.slurm.cluster stop
+
 run: setup
 	$(BIN)/python -m ftcore $(ARGS)
 
-test: setup browser
+test: setup browser slurm
 	$(BIN)/python -m pytest $(ARGS)
 
-test-slow: setup browser
+test-slow: setup browser slurm
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
 bench: setup
