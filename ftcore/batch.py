@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,6 +31,11 @@ SIGNALS = {"Killed": signal.SIGKILL, "Terminated": signal.SIGTERM, "Segmentation
            "Aborted": signal.SIGABRT, "Bus error": signal.SIGBUS}  # fmt: skip
 """How srun names what ended a task."""
 
+CANCELLED = re.compile(r"\*\*\* JOB \d+ ON \S+ CANCELLED AT \S+ \*\*\*")
+"""scancel, past ftcore; where Slurm itself ends a job, it says here what that is due to."""
+
+NOTICED_AFTER_SECONDS = 5.0
+
 
 def main(arguments: list[str]) -> int:
     path, first, _, *srun = arguments
@@ -42,9 +48,18 @@ def main(arguments: list[str]) -> int:
         return 1
     logs = run.attempt(number)
     logs.mkdir(parents=True, exist_ok=True)
+    log = run.path.absolute() / "logs" / f"slurm-{os.environ.get('SLURM_JOB_ID')}.log"
+    written = log.stat().st_size if log.exists() else 0
     code = ranks([word.replace(LOGS, str(logs)) for word in srun], number, logs)
     entry = reconcile(run)
+    if entry["state"] == "failed" and (lost := lost_nodes(entry, logs)):
+        # The ranks elsewhere noticed before Slurm did, which waits minutes for a node's answer.
+        reason = f"no word from {', '.join(lost)}: lost"
+        entry = record.update(run, lambda changed: _closed(changed, "preempted", reason))
     if entry["state"] == "preempted" and not read_json(logs / attempt_files.STOP):
+        if CANCELLED.search(said_since(log, written)):
+            record.update(run, lambda changed: _closed(changed, "cancelled", "scancel"))
+            return 1
         return queue_again(run)
     return 0 if entry["state"] == "completed" else code or 1
 
@@ -52,14 +67,19 @@ def main(arguments: list[str]) -> int:
 def ranks(command: list[str], number: int, logs: Path) -> int:
     """Start the ranks and wait for them; srun's exit code. What it says of tasks goes into `exits.json`."""
     env = {**os.environ, ATTEMPT: str(number)}
-    with (logs / "srun.log").open("w+", encoding="utf-8", errors="replace") as log:
-        code = subprocess.run(command, env=env, stderr=log).returncode
-        log.seek(0)
-        said = log.read()
-    sys.stderr.write(said)
-    if exits := task_exits(said, (logs / "srun.log").stat().st_mtime):
-        write_json(logs / EXITS, exits)
-    return code
+    exits: dict[str, dict[str, object]] = {}
+    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True, errors="replace") as srun:
+        assert srun.stderr is not None
+        for line in srun.stderr:
+            sys.stderr.write(line)
+            sys.stderr.flush()
+            # srun tells of the first death some time after it: those that follow from it may be written
+            # down before.
+            heard = time.time() - (0 if exits else NOTICED_AFTER_SECONDS)
+            if new := {rank: end for rank, end in task_exits(line, heard).items() if rank not in exits}:
+                exits |= new
+                write_json(logs / EXITS, exits)
+    return srun.returncode
 
 
 def task_exits(said: str, time: float) -> dict[str, dict[str, object]]:
@@ -70,6 +90,30 @@ def task_exits(said: str, time: float) -> dict[str, dict[str, object]]:
         for rank in _numbers(tasks):
             exits.setdefault(str(rank), {"code": number, "time": time, "node": node})
     return exits
+
+
+def said_since(log: Path, size: int) -> str:
+    """What Slurm and srun wrote into the job's log after its first `size` bytes."""
+    return log.read_bytes()[size:].decode(errors="replace") if log.exists() else ""
+
+
+def lost_nodes(entry: record.Record, logs: Path) -> list[str]:
+    """Nodes whose ranks all vanished: none wrote down a failure, and srun saw none of them end.
+
+    A node that answers is never among them, since srun tells how each of its tasks ended.
+    """
+    nodes, size = entry["attempts"][-1]["nodes"], entry["launch"]["tasks_per_node"]
+    told = set(read_json(logs / EXITS) or {})
+    told |= {path.name.split("rank")[1].split(".")[0] for path in logs.glob(attempt_files.FAILURES)}
+    if not told:
+        return []
+    ranks_of = {node: {str(rank) for rank in range(i * size, (i + 1) * size)} for i, node in enumerate(nodes)}
+    return [node for node, own in ranks_of.items() if not own & told]
+
+
+def _closed(entry: record.Record, state: str, reason: str) -> None:
+    entry["attempts"][-1].update(state=state, reason=reason)
+    entry.update(state=state, error=None)
 
 
 def begin_again(run: RunDirectory) -> int | None:

@@ -86,7 +86,9 @@ def test_gres_by_hardware(hardware, gres):
 
 
 @pytest.mark.parametrize(
-    "word", ["cluster.time=soon", "cluster.mem=lots", "cluster.attempts=0", "cluster.signal_seconds=5", "cluster.cpus_per_task=0"],
+    "word",
+    ["cluster.time=soon", "cluster.mem=lots", "cluster.attempts=0", "cluster.signal_seconds=5",
+     "cluster.cpus_per_task=0"],
 )  # fmt: skip
 def test_wrong_setting_is_told(word):
     """Under its key, before Slurm is asked."""
@@ -125,7 +127,8 @@ def test_exits_out_of_what_srun_says():
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("30", 1800), ("30:15", 1815), ("1:00:00", 3600), ("2-00", 172800), ("1-12:30", 131400), ("1-00:00:01", 86401)],
+    [("30", 1800), ("30:15", 1815), ("1:00:00", 3600), ("2-00", 172800), ("1-12:30", 131400),
+     ("1-00:00:01", 86401)],
 )  # fmt: skip
 def test_times(text, seconds):
     """Every form that sbatch's manual has."""
