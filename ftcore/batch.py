@@ -18,7 +18,7 @@ from ftcore.config.compose import load
 from ftcore.runs import attempt_files, record
 from ftcore.runs.directory import RunDirectory
 from ftcore.runs.files import read_json, write_json
-from ftcore.runs.reconcile import OPEN_STATES, reconcile
+from ftcore.runs.reconcile import OPEN_STATES, reconcile, written_failures
 from ftcore.worker import ATTEMPT
 from launchers import slurm_queue
 from launchers.local_controller import EXITS
@@ -55,10 +55,11 @@ def main(arguments: list[str]) -> int:
     if entry["state"] == "failed" and (lost := lost_nodes(entry, logs)):
         # The ranks elsewhere noticed before Slurm did, which waits minutes for a node's answer.
         reason = f"no word from {', '.join(lost)}: lost"
-        entry = record.update(run, lambda changed: _closed(changed, "preempted", reason))
+        record.end_attempt(run, "preempted", reason)
+        entry = record.read(run)
     if entry["state"] == "preempted" and not read_json(logs / attempt_files.STOP):
         if CANCELLED.search(said_since(log, written)):
-            record.update(run, lambda changed: _closed(changed, "cancelled", "scancel"))
+            record.end_attempt(run, "cancelled", "scancel")
             return 1
         return queue_again(run)
     return 0 if entry["state"] == "completed" else code or 1
@@ -104,16 +105,11 @@ def lost_nodes(entry: record.Record, logs: Path) -> list[str]:
     """
     nodes, size = entry["attempts"][-1]["nodes"], entry["launch"]["tasks_per_node"]
     told = set(read_json(logs / EXITS) or {})
-    told |= {path.name.split("rank")[1].split(".")[0] for path in logs.glob(attempt_files.FAILURES)}
+    told |= {str(failure["rank"]) for failure in written_failures(logs)}
     if not told:
         return []
     ranks_of = {node: {str(rank) for rank in range(i * size, (i + 1) * size)} for i, node in enumerate(nodes)}
     return [node for node, own in ranks_of.items() if not own & told]
-
-
-def _closed(entry: record.Record, state: str, reason: str) -> None:
-    entry["attempts"][-1].update(state=state, reason=reason)
-    entry.update(state=state, error=None)
 
 
 def begin_again(run: RunDirectory) -> int | None:

@@ -1,7 +1,6 @@
 """A run as a job: what a launcher is given, and which launcher it is."""
 
 from pathlib import Path
-from typing import Any
 
 from ftcore.config.errors import Problem, nearest
 from ftcore.config.schema import Experiment, SlurmCluster
@@ -24,9 +23,9 @@ def launcher(e: Experiment) -> Launcher:
     return slurm(e.cluster) if isinstance(e.cluster, SlurmCluster) else LocalLauncher()
 
 
-def slurm(cluster: SlurmCluster, **more: Any) -> SlurmLauncher:
-    """Slurm as `cluster` has it; `more` are further SlurmOptions."""
-    return SlurmLauncher(SlurmOptions(**cluster.model_dump(exclude=NOT_SLURMS), **more))
+def slurm(cluster: SlurmCluster) -> SlurmLauncher:
+    """Slurm as `cluster` has it."""
+    return SlurmLauncher(SlurmOptions(**cluster.model_dump(exclude=NOT_SLURMS)))
 
 
 def batch_script(e: Experiment) -> str:

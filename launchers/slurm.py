@@ -13,8 +13,9 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from submitit.slurm.slurm import SlurmExecutor
@@ -26,6 +27,9 @@ LOGS = "{logs}"
 """Stands in srun's words for the folder of the attempt's logs, which `JobSpec.around` knows."""
 
 SIGNAL = "USR2"
+
+ASK_SECONDS = 3.0
+"""Between two questions after one job while it is followed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +53,6 @@ class SlurmOptions:
     sbatch: Sequence[str] = ()
     srun: Sequence[str] = ()
     signal_seconds: int = 180
-    dependency: str | None = None
-    """For example `afterok:123`."""
 
 
 class SlurmError(Exception):
@@ -62,9 +64,16 @@ class SlurmJob:
     """A job in Slurm's hands, found again by its id alone."""
 
     id: str
+    _looked: float = field(default=-ASK_SECONDS, init=False)
+    _alive: bool = field(default=True, init=False)
 
     def alive(self) -> bool:
-        return slurm_queue.state(self.id) in slurm_queue.OPEN
+        """As Slurm said at most ASK_SECONDS ago: whoever follows a job looks often, and the controller has
+        others to answer."""
+        if time.monotonic() - self._looked >= ASK_SECONDS:
+            self._alive = slurm_queue.state(self.id) in slurm_queue.OPEN
+            self._looked = time.monotonic()
+        return self._alive
 
     def stop(self) -> None:
         """SIGTERM on every rank, which finish their step and save. A job that waits is taken back at once."""
@@ -161,7 +170,7 @@ def _options(spec: JobSpec, options: SlurmOptions) -> Iterator[str]:
         "cpus-per-task": options.cpus_per_task, "gres": options.gres, "mem": options.mem,
         "time": options.time, "partition": options.partition, "account": options.account,
         "qos": options.qos, "nodelist": options.nodelist, "exclude": options.exclude,
-        "constraint": options.constraint, "dependency": options.dependency,
+        "constraint": options.constraint,
         "output": f"{spec.log_dir.parent}/slurm-%j.log", "open-mode": "append",
         # To the ranks, not to the shell above them: they know where a step ends.
         "signal": f"{SIGNAL}@{options.signal_seconds}",
@@ -172,8 +181,6 @@ def _options(spec: JobSpec, options: SlurmOptions) -> Iterator[str]:
     yield "--requeue"
     if options.exclusive:
         yield "--exclusive"
-    if options.dependency:
-        yield "--kill-on-invalid-dep=yes"
     yield from options.sbatch
 
 

@@ -12,6 +12,9 @@ from ftcore.runs import record, state
 from ftcore.runs.directory import RunDirectory
 
 POLL_SECONDS = 0.5
+ALIVE_SECONDS = 3.0
+"""Between two questions whether the job still runs, which a cluster's controller has to answer."""
+
 LINES = 100
 """Shown of each file without `--all`."""
 
@@ -52,10 +55,12 @@ def read(files: list[Path], lines: int | None) -> Iterator[tuple[Path, str]]:
 
 def _follow(run: RunDirectory, number: int, rank: int | None) -> None:
     places = {path: path.stat().st_size for path in _files(run, number, rank)}
-    going = True
+    going, looked = True, -ALIVE_SECONDS
     while going:
-        going = state.alive(run, record.read(run))
-        newest = record.read(run)["attempts"][-1]["number"]
+        entry = record.read(run)
+        if time.monotonic() - looked >= ALIVE_SECONDS:
+            going, looked = state.alive(run, entry), time.monotonic()
+        newest = entry["attempts"][-1]["number"]
         for path in _files(run, newest, rank):
             with path.open("rb") as file:
                 file.seek(places.get(path, 0))

@@ -1,13 +1,13 @@
 """The choices of config groups as plain data, read without Hydra, and which of them suits given values."""
 
 from collections.abc import Mapping
-from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ftcore.config import plain_yaml
 from ftcore.config.groups import conf_dir
+from ftcore.config.nested import flat, merge
 
 OWN = "custom"
 """The choice for what no other one stands for."""
@@ -21,17 +21,6 @@ def choices(group: str) -> dict[str, Node]:
     folder = conf_dir() / group
     names = sorted(file.stem for file in folder.glob("*.yaml"))
     return {name: _composed(folder, name) for name in names if not name.startswith("_")}
-
-
-def flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Dotted key -> value of everything in `node`; an empty mapping is a value."""
-    found: dict[str, Any] = {}
-    for name, value in node.items():
-        if isinstance(value, Mapping) and value:
-            found |= flat(value, f"{prefix}{name}.")
-        else:
-            found[f"{prefix}{name}"] = value
-    return found
 
 
 def nearest_choice(group: str, wanted: Mapping[str, Any], among: list[str]) -> str:
@@ -76,16 +65,8 @@ def _composed(folder: Path, name: str) -> Node:
     result: Node = {}
     for part in own.pop("defaults", ["_self_"]):
         source, _, below = part.partition("@")
-        inner = deepcopy(own) if source == "_self_" else _composed(folder, source)
+        inner = own if source == "_self_" else _composed(folder, source)
         for key in reversed(below.split(".") if below else []):
             inner = {key: inner}
-        _merge(result, inner)
+        merge(result, inner)
     return result
-
-
-def _merge(into: Node, given: Node) -> None:
-    for name, value in given.items():
-        if isinstance(value, dict) and isinstance(into.get(name), dict):
-            _merge(into[name], value)
-        else:
-            into[name] = value

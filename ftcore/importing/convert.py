@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ftcore.config.compose import experiment_of
 from ftcore.config.errors import Problem, RequestError
+from ftcore.config.nested import put
 from ftcore.config.schema import Experiment
 from ftcore.config.xtuner import build
 from ftcore.config.xtuner.compare import (
@@ -58,11 +59,6 @@ def convert(file: Path, name: str, deepspeed: str | None = None) -> Imported:
     return Imported(file, settings, preset, experiment, tuple(left))
 
 
-def rebuilt_differences(imported: Imported, experiment: Experiment) -> list[Difference]:
-    """What the configuration of `experiment` has otherwise than the file: nothing, where all is well."""
-    return compared(imported.settings, experiment)
-
-
 def compared(settings: Config, experiment: Experiment) -> list[Difference]:
     """Settings that the configuration of `experiment` has otherwise than `settings`.
 
@@ -103,7 +99,7 @@ def _with_passthrough(preset: Preset, left: list[Difference], settings: Config, 
             remove.append(path)
         else:
             value = _shown(value, settings) if path == "custom_hooks" else value
-            _set(given, path, _plain(value, f"{file.name}: {path}"))
+            put(given, path, _plain(value, f"{file.name}: {path}"))
     overrides = {"passthrough.set": given, "passthrough.remove": sorted(set(remove))}
     return replace(preset, overrides=preset.overrides | {k: v for k, v in overrides.items() if v})
 
@@ -127,13 +123,6 @@ def _outside_lists(path: str) -> str:
         if part.isdigit():
             return ".".join(parts[:index])
     return path
-
-
-def _set(root: dict[str, Any], path: str, value: Any) -> None:
-    *parents, last = path.split(".")
-    for name in parents:
-        root = root.setdefault(name, {})
-    root[last] = value
 
 
 def _plain(value: Any, path: str) -> Any:

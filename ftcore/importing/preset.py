@@ -11,9 +11,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ftcore.config import plain_yaml
 from ftcore.config.compose import composition
+from ftcore.config.nested import flat, put
 from ftcore.config.xtuner.infer import Values
 from ftcore.config.xtuner.values import number
-from ftcore.importing.choices import OWN, choices, data_choice, flat, model_choice, nearest_choice
+from ftcore.importing.choices import OWN, choices, data_choice, model_choice, nearest_choice
 
 DEFAULT_CHOICES = {"chat_samples": "none", "parallelism": "auto", "precision": "auto", "lora": "lora"}
 """Choices that `conf/config.yaml` makes already."""
@@ -42,11 +43,7 @@ class Preset:
         """Name and overrides as they stand in a YAML file, with every `${` kept from interpolating."""
         root: dict[str, Any] = {"name": self.name}
         for key, value in self.overrides.items():
-            *parents, last = key.split(".")
-            node = root
-            for name in parents:
-                node = node.setdefault(name, {})
-            node[last] = _escaped(value)
+            put(root, key, _escaped(value))
         return root
 
     def yaml(self, comment: str) -> str:

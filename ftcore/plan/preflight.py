@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ftcore.config.errors import Problem
+from ftcore.config.nested import flat
 from ftcore.config.schema import Experiment, SlurmCluster, Source
 from ftcore.config.xtuner.model import weights
-from ftcore.config.xtuner.passthrough import paths
 from ftcore.hardware.detect import this_machine
 
 TRAINING = ("torch", "transformers", "xtuner", "mmengine", "peft", "datasets")
@@ -93,7 +93,7 @@ def _source(key: str, source: Source) -> Iterator[Problem]:
 
 def followed(e: Experiment) -> Iterator[Problem]:
     """What is passed through to XTuner and ftcore's own training would pass over."""
-    for path in [*paths(e.passthrough.set), *e.passthrough.remove]:
+    for path in [*flat(e.passthrough.set), *e.passthrough.remove]:
         follows = FOLLOWED_BY_DEEPSPEED if e.parallelism.strategy == "deepspeed" else FOLLOWED
         if not path.startswith(follows):
             yield Problem(

@@ -29,7 +29,7 @@ def reconcile(run: RunDirectory) -> record.Record:
     asked = read_json(attempt / attempt_files.STOP)
     failures = first_failures(attempt, entry)
     if entry["state"] in OPEN_STATES:
-        if asked and not _written(attempt):
+        if asked and not written_failures(attempt):
             record.end_attempt(run, asked["state"], asked["reason"])
         else:
             cause = failures[0] if failures else _silent(attempt, entry, 0, UNKNOWN)
@@ -49,11 +49,12 @@ UNKNOWN = "its processes ended without a word (killed, or out of memory?)"
 
 def first_failures(attempt: Path, entry: record.Record) -> list[record.Record]:
     """What ranks wrote of their failures, and deaths of ranks that could not, earliest first."""
-    found = _written(attempt) + _deaths(attempt, entry)
+    found = written_failures(attempt) + _deaths(attempt, entry)
     return sorted(found, key=lambda one: datetime.fromisoformat(one["time"]))
 
 
-def _written(attempt: Path) -> list[record.Record]:
+def written_failures(attempt: Path) -> list[record.Record]:
+    """What ranks wrote of their own failures, in no order."""
     return [failure for path in attempt.glob(attempt_files.FAILURES) if (failure := read_json(path))]
 
 

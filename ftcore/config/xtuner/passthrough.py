@@ -1,8 +1,9 @@
 """Settings that no typed field has, put into an XTuner configuration as they stand."""
 
 from collections.abc import Iterable, Mapping
-from copy import deepcopy
 from typing import Any
+
+from ftcore.config.nested import merge
 
 
 def pass_through(config: dict[str, Any], given: Mapping[str, Any], remove: Iterable[str]) -> dict[str, Any]:
@@ -20,19 +21,8 @@ def pass_through(config: dict[str, Any], given: Mapping[str, Any], remove: Itera
             node = node.get(name) if isinstance(node, dict) else None
         if isinstance(node, dict):
             node.pop(last, None)
-    _merge(result, given)
+    merge(result, given)
     return result
-
-
-def paths(given: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """The dotted path of each value in `given`."""
-    found: list[str] = []
-    for name, value in given.items():
-        if isinstance(value, Mapping) and value:
-            found += paths(value, f"{prefix}{name}.")
-        else:
-            found.append(f"{prefix}{name}")
-    return found
 
 
 def _unshared(node: Any) -> Any:
@@ -40,11 +30,3 @@ def _unshared(node: Any) -> Any:
     if isinstance(node, dict):
         return {name: _unshared(inner) for name, inner in node.items()}
     return [_unshared(inner) for inner in node] if isinstance(node, list) else node
-
-
-def _merge(into: dict[str, Any], given: Mapping[str, Any]) -> None:
-    for name, value in given.items():
-        if isinstance(value, Mapping) and isinstance(into.get(name), dict):
-            _merge(into[name], value)
-        else:
-            into[name] = deepcopy(value)

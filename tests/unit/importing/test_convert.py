@@ -13,7 +13,7 @@ from ftcore.config.xtuner import build, render
 from ftcore.config.xtuner.compare import READ_BY_XTUNER, differences
 from ftcore.config.xtuner.read import XTunerFile, read
 from ftcore.importing import convert as module
-from ftcore.importing.convert import convert, rebuilt_differences
+from ftcore.importing.convert import compared, convert
 from ftcore.importing.preset import MACHINE
 from ftcore.importing.write import check, write
 from ftcore.plan.preflight import followed
@@ -28,7 +28,7 @@ INPUTS = '["请给我介绍五个上海的景点", "Please tell me five scenic s
 def equal(file, deepspeed=None):
     """`file` imported; its preset is rebuilt to the same configuration."""
     imported = convert(file, "mine", deepspeed)
-    assert rebuilt_differences(imported, imported.experiment) == []
+    assert compared(imported.settings, imported.experiment) == []
     return imported
 
 
@@ -262,6 +262,6 @@ def test_any_value_anywhere(stem, shipped, monkeypatch):
             assert error.problems
             outcomes[False] += 1
         else:
-            assert rebuilt_differences(imported, imported.experiment) == [], (path, odd)
+            assert compared(imported.settings, imported.experiment) == [], (path, odd)
             outcomes[True] += 1
     assert min(outcomes.values()) > 1

@@ -13,9 +13,10 @@ from omegaconf import OmegaConf
 from ftcore.config.compose import compose, composition, experiment_of
 from ftcore.config.errors import RequestError
 from ftcore.config.groups import conf_dir, config_groups
+from ftcore.config.nested import flat
 from ftcore.config.xtuner import build
 from ftcore.config.xtuner.compare import differences
-from ftcore.importing.choices import flat, identities
+from ftcore.importing.choices import identities
 from ftcore.importing.convert import convert
 from ftcore.importing.preset import DEFAULT_CHOICES, MACHINE, Preset, composed
 
