@@ -19,7 +19,7 @@ from ftcore.runs import attempt_files, record
 from ftcore.runs.directory import RunDirectory
 from ftcore.runs.files import read_json, write_json
 from ftcore.runs.reconcile import OPEN_STATES, reconcile, written_failures
-from ftcore.worker import ATTEMPT
+from ftcore.worker import ATTEMPT, NEXT
 from launchers import slurm_queue
 from launchers.local_controller import EXITS
 from launchers.slurm import LOGS
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGUSR2):
         # They are for the ranks; this process has to outlive them, to write down how they ended.
         signal.signal(number, lambda *_: None)
-    number = int(first) if restarts == 0 else begin_again(run)
+    number = begin_again(run) if restarts else begin(run) if first == NEXT else int(first)
     if number is None:
         return 1
     logs = run.attempt(number)
@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> int:
             record.end_attempt(run, "cancelled", "scancel")
             return 1
         return queue_again(run)
-    return 0 if entry["state"] == "completed" else code or 1
+    return 0 if entry["attempts"][-1]["state"] == "completed" else code or 1
 
 
 def ranks(command: list[str], number: int, logs: Path) -> int:
@@ -115,7 +115,7 @@ def lost_nodes(entry: record.Record, logs: Path) -> list[str]:
 def begin_again(run: RunDirectory) -> int | None:
     """The attempt that a requeued job makes; None where the run has had as many as it may."""
     entry = record.read(run)
-    if entry["state"] in OPEN_STATES:
+    if entry["attempts"][-1]["state"] in OPEN_STATES:
         record.end_attempt(run, "preempted", "the job was put back into the queue (node lost, or preempted)")
     e = load(run.config)
     limit = getattr(e.cluster, "attempts", 1)
@@ -124,6 +124,11 @@ def begin_again(run: RunDirectory) -> int | None:
         reason = f"{made} attempts in this job, and cluster.attempts={limit}"
         record.end_attempt(run, "preempted", reason)
         return None
+    return begin(run)
+
+
+def begin(run: RunDirectory) -> int:
+    """Another attempt, by this job; its number."""
     number = record.begin_attempt(run)
     record.update(run, lambda changed: changed["attempts"][-1].update(job_id=_job_id()))
     return number

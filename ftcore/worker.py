@@ -18,10 +18,14 @@ from ftcore.runs.directory import RunDirectory
 from ftcore.runs.files import read_json, write_json
 from ftcore.runs.progress import Progress
 from ftcore.stages.context import Context, Stopped, StopRequest
+from ftcore.stages.sequence import Part, run_stages
 from launchers import Rank
 
 ATTEMPT = "FTCORE_ATTEMPT"
 """Environment variable that tells ranks of a queued job which attempt they are."""
+
+NEXT = "next"
+"""In place of an attempt's number, for a job that follows another one of the same run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +39,23 @@ class Worker:
     attempt: int | None
     """None where a queued job counts its attempts itself (`ftcore.batch`)."""
 
+    part: Part = Part.WHOLE
+
     def __call__(self) -> None:
         os.chdir(self.folder)
         run = RunDirectory(Path(self.run_path))
         experiment = load(run.config)
-        prepare_environment(experiment)
-        work(experiment, run, self.attempt or int(os.environ[ATTEMPT]))
+        ranks = 1 if self.part is Part.FINISH else experiment.hardware.devices_per_node
+        prepare_environment(experiment, ranks)
+        work(experiment, run, self.attempt or int(os.environ[ATTEMPT]), self.part)
 
 
-def prepare_environment(experiment: Experiment) -> None:
-    """The experiment's environment, before anything reads it: torch looks at it when it is imported."""
-    os.environ.update(experiment.cluster.env | experiment.hardware.env)
+def prepare_environment(experiment: Experiment, ranks: int) -> None:
+    """The experiment's environment, before anything reads it: torch looks at it when it is imported.
+
+    `ranks` share this node.
+    """
+    os.environ.update(experiment.cluster.rank_env | experiment.hardware.env)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     if experiment.deterministic:
         # Without it cuBLAS may take another order of summation each time, and torch refuses to run.
@@ -53,7 +63,7 @@ def prepare_environment(experiment: Experiment) -> None:
     if experiment.hardware.accelerator == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
         os.environ["DS_ACCELERATOR"] = "cpu"
-        threads = max(1, len(os.sched_getaffinity(0)) // experiment.hardware.devices_per_node)
+        threads = max(1, len(os.sched_getaffinity(0)) // ranks)
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     elif experiment.hardware.accelerator == "dcu":
         # HIP reads both and takes their intersection.
@@ -62,19 +72,18 @@ def prepare_environment(experiment: Experiment) -> None:
             os.environ.setdefault("HIP_VISIBLE_DEVICES", visible)
 
 
-def work(experiment: Experiment, run: RunDirectory, attempt: int) -> None:
-    """All stages on this rank; raises what went wrong after writing it down."""
+def work(experiment: Experiment, run: RunDirectory, attempt: int, part: Part = Part.WHOLE) -> None:
+    """The stages of a part on this rank; raises what went wrong after writing it down."""
     stop = StopRequest()
     stop.install()
     folder = run.attempt(attempt)
-    from ftcore.stages.sequence import run_stages
 
     rank = _this_rank()
     context = Context(experiment, run, folder, rank, stop, Progress(run.progress, active=rank.main))
     if rank.main:
         _mark_running(run, rank.nodes)
     try:
-        run_stages(context)
+        run_stages(context, part)
     except Stopped as stopped:
         if rank.main:
             asked = read_json(folder / attempt_files.STOP)
@@ -87,7 +96,9 @@ def work(experiment: Experiment, run: RunDirectory, attempt: int) -> None:
             record.end_attempt(run, "failed", failure["message"], failure)
         raise
     else:
-        if rank.main:
+        if rank.main and part is Part.TRAIN:
+            record.hand_over(run)
+        elif rank.main:
             record.end_attempt(run, "completed", "all stages done")
     finally:
         if rank.main:

@@ -29,6 +29,9 @@ class JobSpec:
     script: Path | None = None
     """Where a batch script is kept, for launchers that make one."""
 
+    after: str | None = None
+    """Id of a job that has to end well first; where it does not, this one is never started."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rank:

@@ -178,6 +178,10 @@ def _options(spec: JobSpec, options: SlurmOptions) -> Iterator[str]:
     for name, value in named.items():
         if value is not None:
             yield f"--{name}={shlex.quote(str(value))}"
+    if spec.after is not None:
+        yield f"--dependency=afterok:{spec.after}"
+        # Otherwise it waits for ever where the first one failed.
+        yield "--kill-on-invalid-dep=yes"
     yield "--requeue"
     if options.exclusive:
         yield "--exclusive"

@@ -25,6 +25,8 @@ def main(flags: argparse.Namespace) -> int:
         job.kill()
     else:
         job.stop()
+    if then := entry["launch"].get("then"):
+        job_of(entry["launch"]["cluster"], then).kill()
     waiting = entry["state"] == "queued" and not state.alive(run, entry)
     if waiting:
         entry = state.settled(run)

@@ -3,6 +3,7 @@
 import json
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -14,6 +15,7 @@ from ftcore.runs import attempt_files, record
 from ftcore.runs.directory import RunDirectory
 from ftcore.runs.files import write_json
 from ftcore.runs.reconcile import reconcile
+from ftcore.stages.sequence import parts
 from ftcore.training.checkpoint_files import every as every_checkpoint
 from launchers import Job, SlurmError
 
@@ -32,16 +34,11 @@ def launch(
     """Start the next attempt of `run`, and with `wait` follow it; the exit code of the command."""
     number = record.begin_attempt(run)
     with Interrupts() as interrupts:
-        try:
-            job = launcher(e).submit(job_spec(e, run, number, folder))
-        except SlurmError as error:
-            record.end_attempt(run, "failed", str(error))
-            raise WorkError(f"not queued: {error}", kept(run), _resume(run, e)) from None
-        record.update(run, lambda entry: _started(entry, job.id))
+        jobs = _submit(run, e, number, folder)
         screen.started(run, number)
         if not wait:
-            return _queued(run, e, job, screen, as_json)
-        _follow(run, job, run.attempt(number), screen, interrupts)
+            return _queued(run, e, jobs, screen, as_json)
+        _follow(run, jobs, screen, interrupts)
     entry = reconcile(run)
     if as_json:
         print(json.dumps(entry, indent=2, ensure_ascii=False))
@@ -54,16 +51,41 @@ def launch(
     raise WorkError(_what_failed(entry), kept(run), _resume(run, e))
 
 
-def _started(entry: record.Record, job_id: str) -> None:
-    entry["launch"]["job_id"] = job_id
-    entry["attempts"][-1]["job_id"] = job_id
+def _submit(run: RunDirectory, e: Experiment, number: int, folder: Path) -> list[Job]:
+    """The attempt's job, and the one that waits for it where there are two; in the record as soon as
+    they are there."""
+    jobs: list[Job] = []
+    try:
+        for part in parts(e, run):
+            after = jobs[-1].id if jobs else None
+            jobs.append(launcher(e, part).submit(job_spec(e, run, number, folder, part, after)))
+            record.update(run, _started(jobs))
+    except SlurmError as error:
+        for job in jobs:
+            job.kill()
+        record.end_attempt(run, "failed", str(error))
+        raise WorkError(f"not queued: {error}", kept(run), _resume(run, e)) from None
+    return jobs
 
 
-def _queued(run: RunDirectory, e: Experiment, job: Job, screen: Screen, as_json: bool) -> int:
+def _started(jobs: list[Job]) -> Callable[[record.Record], None]:
+    first, *then = [job.id for job in jobs]
+
+    def change(entry: record.Record) -> None:
+        entry["launch"]["then"] = then[0] if then else None
+        if not then:
+            entry["launch"]["job_id"] = first
+            entry["attempts"][-1]["job_id"] = first
+
+    return change
+
+
+def _queued(run: RunDirectory, e: Experiment, jobs: list[Job], screen: Screen, as_json: bool) -> int:
     """What to type to follow a job that goes on by itself."""
     if as_json:
         print(json.dumps(record.read(run), indent=2, ensure_ascii=False))
-    screen.say(f"  job {job.id}, queued; nothing here has to stay open")
+    then = "".join(f", then {job.id} (merge, evaluate)" for job in jobs[1:])
+    screen.say(f"  job {jobs[0].id}{then}, queued; nothing here has to stay open")
     for words in ("status", "logs -f", "cancel"):
         command, *flags = words.split()
         line = " ".join(["python -m ftcore", command, run.id, *flags])
@@ -94,26 +116,29 @@ class Interrupts:
         self.count += 1
 
 
-def _follow(run: RunDirectory, job: Job, attempt: Path, screen: Screen, interrupts: Interrupts) -> None:
-    """Show progress until the job is over. Ctrl-C asks it to stop; a second one ends it at once."""
+def _follow(run: RunDirectory, jobs: list[Job], screen: Screen, interrupts: Interrupts) -> None:
+    """Show progress until all jobs are over. Ctrl-C asks for a stop; a second one ends them at once."""
     acted = 0
     with screen.progress(run) as show:
-        while job.alive():
+        while going := [job for job in jobs if job.alive()]:
             if interrupts.count > acted:
                 acted = interrupts.count
-                _stop(job, attempt, screen, at_once=acted > 1)
+                attempt = run.attempt(len(record.read(run)["attempts"]))
+                _stop(going, attempt, screen, at_once=acted > 1)
             show()
             time.sleep(POLL_SECONDS)
         show()
 
 
-def _stop(job: Job, attempt: Path, screen: Screen, *, at_once: bool) -> None:
+def _stop(jobs: list[Job], attempt: Path, screen: Screen, *, at_once: bool) -> None:
     write_json(attempt / attempt_files.STOP, {"state": "cancelled", "reason": "stopped by the user"})
-    if at_once:
-        job.kill()
-    else:
+    if not at_once:
         screen.say("stopping: the step under way is finished and saved (Ctrl-C again ends it at once)")
-        job.stop()
+    for job in jobs:
+        if at_once:
+            job.kill()
+        else:
+            job.stop()
 
 
 def _what_failed(entry: record.Record) -> str:

@@ -34,6 +34,8 @@ def show(run: RunDirectory, told: dict[str, Any], console: Console) -> None:
         f", {queue['state'].lower()}" + (f" ({queue['reason']})" if queue["reason"] else "") if queue else ""
     )
     console.print(f"  job {launch['job_id']}: {where}{waits}", markup=False)
+    if then := launch.get("then"):
+        console.print(f"  job {then}: merge and evaluate, once that has ended well", markup=False)
     if progress:
         console.print(f"  {_progress(progress)}", markup=False)
     console.print(_attempts(entry))

@@ -85,6 +85,7 @@ def _record(
             "nodes": e.nodes,
             "tasks_per_node": e.hardware.devices_per_node,
             "job_id": None,
+            "then": None,
             "folder": request.folder,
         },
         "attempts": [],

@@ -28,6 +28,8 @@ def reconcile(run: RunDirectory) -> record.Record:
     attempt = run.attempt(entry["attempts"][-1]["number"])
     asked = read_json(attempt / attempt_files.STOP)
     failures = first_failures(attempt, entry)
+    if awaits_next_job(entry):
+        return entry
     if entry["state"] in OPEN_STATES:
         if asked and not written_failures(attempt):
             record.end_attempt(run, asked["state"], asked["reason"])
@@ -42,6 +44,11 @@ def reconcile(run: RunDirectory) -> record.Record:
 
         record.update(run, blame)
     return record.read(run)
+
+
+def awaits_next_job(entry: record.Record) -> bool:
+    """Whether the newest attempt ended well and another job is to do the rest (`record.hand_over`)."""
+    return entry["state"] == "queued" and entry["attempts"][-1]["state"] == "completed"
 
 
 UNKNOWN = "its processes ended without a word (killed, or out of memory?)"

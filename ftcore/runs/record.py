@@ -74,6 +74,34 @@ def end_attempt(run: RunDirectory, state: str, reason: str, error: Record | None
     update(run, change)
 
 
+def hand_over(run: RunDirectory) -> None:
+    """Close the newest attempt, whose training ended well: the job that waited for it is the run's now."""
+
+    def change(record: Record) -> None:
+        launch, attempt = record["launch"], record["attempts"][-1]
+        then = launch.get("then")
+        if then is None:
+            # Whoever submitted was killed between the two.
+            attempt.update(state="preempted", ended=now(), reason="trained; no job is queued for the rest")
+            record["state"] = "preempted"
+            return
+        attempt.update(state="completed", ended=now(), reason=f"trained; the rest in job {then}")
+        launch.update(job_id=then, then=None)
+        record["state"] = "queued"
+
+    update(run, change)
+
+
+def lose_turn(run: RunDirectory, reason: str) -> None:
+    """End a run whose next job was taken out of the queue before it began."""
+
+    def change(record: Record) -> None:
+        record["state"] = "cancelled"
+        record["attempts"][-1]["reason"] += f"; {reason}"
+
+    update(run, change)
+
+
 def begin_stage(run: RunDirectory, name: str) -> None:
     """Mark stage `name` as running."""
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from ftcore.runs import record
+from ftcore.runs import attempt_files, record
 from ftcore.runs.directory import RunDirectory
 from ftcore.runs.files import read_json
-from ftcore.runs.reconcile import OPEN_STATES, reconcile
+from ftcore.runs.reconcile import OPEN_STATES, awaits_next_job, reconcile
 from launchers import slurm_queue
 from launchers.local import is_alive
 
@@ -23,7 +23,12 @@ def settled(run: RunDirectory) -> record.Record:
     entry = record.read(run)
     if entry["state"] in OPEN_STATES and entry["attempts"] and not alive(run, entry):
         # It may have ended, and said so, since it was read.
-        return reconcile(run)
+        entry = reconcile(run)
+        if awaits_next_job(entry) and not alive(run, entry):
+            asked = read_json(run.attempt(entry["attempts"][-1]["number"]) / attempt_files.STOP)
+            record.lose_turn(run, asked["reason"] if asked else f"job {entry['launch']['job_id']} is gone")
+            return record.read(run)
+        return entry
     return entry
 
 

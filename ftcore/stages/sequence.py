@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
-from ftcore.config.schema import Experiment
+from ftcore.config.schema import Experiment, SlurmCluster
 from ftcore.runs import record
 from ftcore.runs.directory import RunDirectory
 from ftcore.stages import evaluate, export, merge, prepare, train
@@ -37,18 +38,48 @@ STAGES = (
 )
 
 
+class Part(StrEnum):
+    """What of a run one job does."""
+
+    WHOLE = "whole"
+    TRAIN = "train"
+    """Prepare and train: what needs all cards."""
+
+    FINISH = "finish"
+    """The rest, which needs one."""
+
+
+TRAINING = ("prepare", "train")
+
+
+def stages_of(part: Part) -> list[Stage]:
+    """The steps of a part, in order."""
+    if part is Part.WHOLE:
+        return list(STAGES)
+    return [stage for stage in STAGES if (stage.name in TRAINING) == (part is Part.TRAIN)]
+
+
+def parts(e: Experiment, run: RunDirectory) -> list[Part]:
+    """The jobs that what is missing of a run takes, in order: at least one, where all is there too."""
+    if not isinstance(e.cluster, SlurmCluster) or not e.cluster.finish.own_job:
+        return [Part.WHOLE]
+    names = missing(e, run)
+    wanted = [part for part in (Part.TRAIN, Part.FINISH) if {s.name for s in stages_of(part)} & {*names}]
+    return wanted or [Part.WHOLE]
+
+
 def missing(e: Experiment, run: RunDirectory) -> list[str]:
     """Names of the stages whose results are not on disk, whatever the record says; imports no torch."""
     return [stage.name for stage in STAGES if stage.pending(e, run)]
 
 
-def run_stages(context: Context) -> None:
-    """Do what is still to be done, in order.
+def run_stages(context: Context, part: Part) -> None:
+    """Do what of a part is still to be done, in order.
 
     Ranks other than 0 take part in training and are then done: no card waits in a collective while one
     process tokenises or merges.
     """
-    for stage in STAGES:
+    for stage in stages_of(part):
         if not stage.pending(context.experiment, context.run):
             continue
         context.stop.check()

@@ -6,6 +6,9 @@ from pydantic import Field
 
 from ftcore.config.schema.base import COSMETIC, Environment, Positive, Section, Texts
 
+SLURM_TIME = r"^(\d+-)?\d{1,3}(:\d{2}){0,2}$"
+SLURM_MEMORY = r"^\d+[KMGT]?$"
+
 
 class Hardware(Section):
     """The accelerators of one node."""
@@ -34,13 +37,38 @@ class LocalCluster(Section):
     kind: Literal["local"] = Field(json_schema_extra=COSMETIC)
     env: Environment = Field(json_schema_extra=COSMETIC)
 
+    @property
+    def rank_env(self) -> dict[str, str]:
+        """Environment of every rank, whole."""
+        return self.env
+
+
+class Finish(Section):
+    """Where a run's export, merge and evaluation are done."""
+
+    own_job: bool = Field(json_schema_extra=COSMETIC)
+    """In a job of one task that starts once training has ended well, so that the cards of the training are
+    free; false leaves them to the training's first rank."""
+
+    partition: str | None = Field(json_schema_extra=COSMETIC)
+    gres: str | None = Field(json_schema_extra=COSMETIC)
+    time: str = Field(pattern=SLURM_TIME, json_schema_extra=COSMETIC)
+    mem: str | None = Field(pattern=SLURM_MEMORY, json_schema_extra=COSMETIC)
+    cpus_per_task: Positive = Field(json_schema_extra=COSMETIC)
+
 
 class SlurmCluster(Section):
     """A Slurm cluster, with one task an accelerator. A null leaves the choice to the site."""
 
     kind: Literal["slurm"] = Field(json_schema_extra=COSMETIC)
     env: Environment = Field(json_schema_extra=COSMETIC)
-    """Environment of every rank: interfaces and InfiniBand of NCCL, RCCL and gloo, caches, ..."""
+    """Environment of every rank."""
+
+    interface: str | None = Field(json_schema_extra=COSMETIC)
+    """Network interface of NCCL, RCCL and gloo: `ib0`. Null lets each of them choose."""
+
+    ib_hca: str | None = Field(json_schema_extra=COSMETIC)
+    """InfiniBand adapters of NCCL and RCCL: `mlx5_0`, `shca_0:1`."""
 
     partition: str | None = Field(json_schema_extra=COSMETIC)
     account: str | None = Field(json_schema_extra=COSMETIC)
@@ -48,10 +76,10 @@ class SlurmCluster(Section):
     gres: str | None = Field(json_schema_extra=COSMETIC)
     """What a node lends, as the site spells it: `dcu:4`, `gpu:a100:8`; null asks for none."""
 
-    time: str = Field(pattern=r"^(\d+-)?\d{1,3}(:\d{2}){0,2}$", json_schema_extra=COSMETIC)
+    time: str = Field(pattern=SLURM_TIME, json_schema_extra=COSMETIC)
     """Slurm's time format, for example `2-00:00:00`."""
 
-    mem: str | None = Field(pattern=r"^\d+[KMGT]?$", json_schema_extra=COSMETIC)
+    mem: str | None = Field(pattern=SLURM_MEMORY, json_schema_extra=COSMETIC)
     """Host memory of a node: `90G`; `0` is all of it."""
 
     cpus_per_task: Positive = Field(json_schema_extra=COSMETIC)
@@ -84,6 +112,17 @@ class SlurmCluster(Section):
 
     attempts: Positive = Field(json_schema_extra=COSMETIC)
     """Starts that a job may have by itself, after preemption, a time limit or a lost node."""
+
+    finish: Finish = Field(json_schema_extra=COSMETIC)
+
+    @property
+    def rank_env(self) -> dict[str, str]:
+        """Environment of every rank, whole; `env` has the last word."""
+        named = {
+            "NCCL_SOCKET_IFNAME": self.interface, "GLOO_SOCKET_IFNAME": self.interface,
+            "NCCL_IB_HCA": self.ib_hca,
+        }  # fmt: skip
+        return {name: value for name, value in named.items() if value is not None} | self.env
 
 
 Cluster = Annotated[LocalCluster | SlurmCluster, Field(discriminator="kind")]

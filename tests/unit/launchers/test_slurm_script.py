@@ -158,3 +158,26 @@ def test_cfg_sbatch_needs_slurm():
     from ftcore.cli.main import main
 
     assert main(["--cfg", "sbatch"]) == 2
+
+
+def test_interfaces_have_names_of_their_own():
+    """One setting for what NCCL, RCCL and gloo each want to be told; `env` has the last word."""
+    text = script("cluster.interface=ib0", "cluster.ib_hca='shca_0:1'")
+    for line in ("NCCL_SOCKET_IFNAME=ib0", "GLOO_SOCKET_IFNAME=ib0", "NCCL_IB_HCA=shca_0:1"):
+        assert f"export {line}\n" in text
+    text = script("cluster.interface=ib0", "+cluster.env.GLOO_SOCKET_IFNAME=eth0")
+    assert "export GLOO_SOCKET_IFNAME=eth0\n" in text and "export NCCL_SOCKET_IFNAME=ib0\n" in text
+    assert "IFNAME" not in script()
+
+
+def test_the_rest_in_a_job_of_its_own():
+    """Two scripts: the second of one task, with one accelerator, after the first, whatever that one needs."""
+    first, second = script(
+        "cluster.finish.own_job=true", "cluster.mem=90G", "cluster.exclusive=true", "cluster.nodelist=n1"
+    ).split("# and after job JOB of the above:\n")
+    assert "dependency" not in options(first)
+    told = options(second)
+    assert (told["nodes"], told["ntasks-per-node"], told["gres"], told["mem"]) == ("1", "1", "dcu:1", "90G")
+    assert told["dependency"] == "afterok:JOB" and told["kill-on-invalid-dep"] == "yes"
+    assert "exclusive" not in told and "nodelist" not in told
+    assert "-m ftcore.batch" in second and " next -- srun" in second
