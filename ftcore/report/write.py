@@ -1,7 +1,7 @@
 """Put a run's report where it belongs."""
 
 from ftcore.report.page import render
-from ftcore.runs import metrics
+from ftcore.runs import metrics, record
 from ftcore.runs.directory import RunDirectory
 from ftcore.runs.files import read_json, write_text
 
@@ -9,7 +9,7 @@ from ftcore.runs.files import read_json, write_text
 def write_report(run: RunDirectory) -> None:
     """Make `report.html` of what the run directory holds now."""
     page = render(
-        read_json(run.record),
+        record.read(run),
         metrics.read(run.metrics),
         read_json(run.evaluation),
         run.config.read_text(encoding="utf-8"),

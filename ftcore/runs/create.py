@@ -9,7 +9,7 @@ from ftcore.config import plain_yaml
 from ftcore.config.compose import Composed, to_yaml
 from ftcore.config.identity import config_hash
 from ftcore.config.xtuner import build, deepspeed_config, render
-from ftcore.runs import snapshot
+from ftcore.runs import snapshot, source
 from ftcore.runs.directory import RunDirectory, make
 from ftcore.runs.files import write_json, write_text
 from ftcore.runs.record import SCHEMA_VERSION, Record, now
@@ -35,8 +35,9 @@ def create(composed: Composed, request: Request) -> RunDirectory:
     if (deepspeed := deepspeed_config(experiment)) is not None:
         write_json(run.path / "deepspeed.json", deepspeed)
     code = snapshot.save_code(run.path / "code")
+    code["source_sha256"] = source.save(run.path / "code", Path(experiment.cache_dir))
     if experiment.cluster.kind != "local":
-        snapshot.save_source(run.source)
+        source.unpack(run.source_archive, run.source)
     environment = snapshot.environment(run.path)
     write_json(run.record, _record(run, composed, request, code, environment))
     return run
@@ -67,12 +68,16 @@ def _record(
         "id": run.id,
         "name": e.name,
         "sweep": None,
+        "reproduces": None,
+        "tags": [],
+        "note": "",
         "created": now(),
         "state": "created",
         "config_hash": config_hash(e),
         "overrides": list(composed.overrides),
         "choices": composed.choices,
         "command": request.command,
+        "config": e.model_dump(mode="json"),
         "code": code,
         "environment": environment,
         "hardware": hardware | {"hostname": os.uname().nodename},

@@ -45,6 +45,11 @@ class RunDirectory:
         return self.path / "code" / "src"
 
     @property
+    def source_archive(self) -> Path:
+        """The same as one file (`ftcore.runs.source`)."""
+        return self.path / "code" / "source.tar.gz"
+
+    @property
     def metrics(self) -> Path:
         return self.path / "metrics.jsonl"
 

@@ -4,10 +4,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from ftcore.config import plain_yaml
 from ftcore.runs.directory import RunDirectory
 from ftcore.runs.files import locked, read_json, write_json
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2 (November 2026): the resolved configuration inside; tags, note, reproduces; the program's identity."""
+
 STATES = ("created", "queued", "running", "completed", "failed", "cancelled", "preempted")
 STAGES = ("prepare", "train", "export", "merge", "evaluate")
 
@@ -26,7 +29,17 @@ def seconds_between(start: str, end: str) -> float:
 
 def read(run: RunDirectory) -> Record:
     """The record as it stands; writes are atomic, so it is never a part of one."""
-    return read_json(run.record)
+    return upgraded(read_json(run.record), run)
+
+
+def upgraded(record: Record, run: RunDirectory) -> Record:
+    """A record of an older schema as this version's readers expect it; a newer one is left as it is."""
+    if record.get("schema_version", 1) < 2:
+        record = {"reproduces": None, "tags": [], "note": "", **record, "schema_version": 2}
+        record["config"] = plain_yaml.load(run.config) if run.config.exists() else {}
+        record.get("code", {}).setdefault("source_sha256", None)
+        record.get("launch", {}).setdefault("then", None)
+    return record
 
 
 def update(run: RunDirectory, change: Callable[[Record], None]) -> Record:

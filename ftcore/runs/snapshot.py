@@ -1,7 +1,6 @@
 """The code and environment that a run is made with, kept in its directory."""
 
 import hashlib
-import importlib.util
 import os
 import platform
 import shutil
@@ -11,9 +10,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-SOURCE_ROOT = Path(__file__).parents[2]
+from ftcore.runs.source import SOURCE_ROOT
+
 PREFIXES = ("--src-prefix=a/", "--dst-prefix=b/")
-SOURCE_PACKAGES = ("ftcore", "launchers")
 MAX_UNTRACKED_BYTES = 1_000_000
 RECORDED = (
     "ftcore", "torch", "transformers", "xtuner", "mmengine", "deepspeed", "peft", "datasets", "accelerate",
@@ -47,26 +46,20 @@ def save_code(folder: Path, root: Path = SOURCE_ROOT) -> dict[str, Any]:
     }
 
 
-def save_source(folder: Path) -> None:
-    """Copy the packages that a worker imports into `folder`, so that a queued job runs what was submitted,
-    whatever becomes of the checkout; compiled files are left out."""
-    ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
-    for package in SOURCE_PACKAGES:
-        spec = importlib.util.find_spec(package)
-        assert spec is not None and spec.submodule_search_locations
-        shutil.copytree(Path(spec.submodule_search_locations[0]), folder / package, ignore=ignore)
-
-
 def environment(folder: Path) -> dict[str, Any]:
     """Write every installed package to `folder/environment.txt`; returns the record's `environment` entry."""
     installed = sorted({f"{d.name}=={d.version}" for d in metadata.distributions()}, key=str.lower)
-    (folder / "environment.txt").write_text("\n".join(installed) + "\n")
+    text = "\n".join(installed) + "\n"
+    (folder / "environment.txt").write_text(text)
+    lock = SOURCE_ROOT / "requirements.lock"
     versions = {name: version for name in RECORDED if (version := _version(name))}
     return {
         "python": platform.python_version(),
         "executable": sys.executable,
         "platform": platform.platform(),
         "packages": versions,
+        "installed_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "lock_sha256": hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else None,
     }
 
 
