@@ -18,7 +18,7 @@ help:
 	@echo "make test                  set up, then the ordinary tests (make test-slow: the others)"
 	@echo "make setup                 everything, for training; make setup-base: the light half, for login nodes"
 	@echo "make slurm-up              a Slurm of six nodes on this machine (Debian, as root); make slurm-down ends it"
-	@echo "make bench                 benchmarks of the command line"
+	@echo "make bench                 benchmarks of the command line and of finding runs"
 	@echo "make lock                  write the lock files anew from pyproject.toml"
 
 setup: $(VENV)/.all
@@ -66,6 +66,7 @@ test-slow: setup browser slurm
 
 bench: setup
 	$(BIN)/python bench/help_latency.py $(ARGS)
+	$(BIN)/python bench/records.py $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -74,7 +75,7 @@ lint: setup
 COMPILE := $(BIN)/uv pip compile pyproject.toml -q --universal -p 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
 lock: | $(BIN)/uv
-	$(COMPILE) --extra train --extra dev -o requirements.lock
+	$(COMPILE) --extra train --extra trackers --extra dev -o requirements.lock
 	$(COMPILE) -c requirements.lock -o requirements-base.lock
 
 clean:

@@ -11,7 +11,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from ftcore.config.compose import load
@@ -19,6 +21,7 @@ from ftcore.runs import attempt_files, record
 from ftcore.runs.directory import RunDirectory
 from ftcore.runs.files import read_json, write_json
 from ftcore.runs.reconcile import OPEN_STATES, reconcile, written_failures
+from ftcore.runs.verdict import OUT_OF_TIME
 from ftcore.worker import ATTEMPT, NEXT
 from launchers import slurm_queue
 from launchers.local_controller import EXITS
@@ -28,11 +31,17 @@ ENDED = re.compile(
     r"^srun: error: (\S+): tasks? ([\d,\- ]+): (?:Exited with exit code (\d+)|(\w[\w ]*))", re.M
 )
 SIGNALS = {"Killed": signal.SIGKILL, "Terminated": signal.SIGTERM, "Segmentation fault": signal.SIGSEGV,
-           "Aborted": signal.SIGABRT, "Bus error": signal.SIGBUS}  # fmt: skip
+           "Aborted": signal.SIGABRT, "Bus error": signal.SIGBUS,
+           "User defined signal 2": signal.SIGUSR2}  # fmt: skip
 """How srun names what ended a task."""
 
 CANCELLED = re.compile(r"\*\*\* JOB \d+ ON \S+ CANCELLED AT \S+ \*\*\*")
 """scancel, past ftcore; where Slurm itself ends a job, it says here what that is due to."""
+
+NODE_FAILED = re.compile(r"^srun: error: Node failure on (\S+)", re.M)
+"""Slurm has given up a node. Where it is this one, only its daemon is silent: what runs here goes on."""
+
+TAKEN_BACK = re.compile(r"\*\*\* JOB \S+ ON \S+ CANCELLED AT \S+ DUE TO (JOB REQUEUE|PREEMPTION)")
 
 NOTICED_AFTER_SECONDS = 5.0
 
@@ -51,18 +60,43 @@ def main(arguments: list[str]) -> int:
     log = run.path.absolute() / "logs" / f"slurm-{os.environ.get('SLURM_JOB_ID')}.log"
     written = log.stat().st_size if log.exists() else 0
     code = ranks([word.replace(LOGS, str(logs)) for word in srun], number, logs)
+    try:
+        return conclude(replace(run, writer=number), logs, lambda: said_since(log, written), code)
+    except record.Superseded as superseded:
+        print(f"run {run.id}: {superseded}", file=sys.stderr, flush=True)
+        return 1
+
+
+def conclude(run: RunDirectory, logs: Path, said: Callable[[], str], code: int) -> int:
+    """Write down how an attempt ended whose srun ended with `code`, and queue it again where that is due;
+    the exit code. `said` gives what Slurm wrote into the job's log meanwhile."""
+    with record.turn(run):
+        pass  # an attempt that Slurm believes dead has nothing to say of the one that runs now
     entry = reconcile(run)
-    if entry["state"] == "failed" and (lost := lost_nodes(entry, logs)):
-        # The ranks elsewhere noticed before Slurm did, which waits minutes for a node's answer.
-        reason = f"no word from {', '.join(lost)}: lost"
+    if entry["state"] == "failed" and (reason := interrupted(entry, logs, said())):
         record.end_attempt(run, "preempted", reason)
         entry = record.read(run)
+    attempt = entry["attempts"][-1]
     if entry["state"] == "preempted" and not read_json(logs / attempt_files.STOP):
-        if CANCELLED.search(said_since(log, written)):
+        if CANCELLED.search(said()):
             record.end_attempt(run, "cancelled", "scancel")
             return 1
-        return queue_again(run)
-    return 0 if entry["attempts"][-1]["state"] == "completed" else code or 1
+        # A job that does not save in time would use up its attempts so.
+        return 1 if attempt["reason"] == OUT_OF_TIME else queue_again(run)
+    return 0 if attempt["state"] == "completed" else code or 1
+
+
+def interrupted(entry: record.Record, logs: Path, said: str) -> str | None:
+    """Why ranks that failed are not to blame; None where they are."""
+    if lost := NODE_FAILED.findall(said) or lost_nodes(entry, logs):
+        # The ranks elsewhere may notice before Slurm does, which waits minutes for a node's answer.
+        return f"no word from {', '.join(dict.fromkeys(lost))}: lost"
+    if taken := TAKEN_BACK.search(said):
+        return f"ended by Slurm: {taken[1].lower()}"
+    codes = [end["code"] for end in (read_json(logs / EXITS) or {}).values()]
+    if -signal.SIGUSR2 in codes and not written_failures(logs):
+        return "signal SIGUSR2, before the ranks had begun"
+    return None
 
 
 def ranks(command: list[str], number: int, logs: Path) -> int:
@@ -79,7 +113,8 @@ def ranks(command: list[str], number: int, logs: Path) -> int:
             heard = time.time() - (0 if exits else NOTICED_AFTER_SECONDS)
             if new := {rank: end for rank, end in task_exits(line, heard).items() if rank not in exits}:
                 exits |= new
-                write_json(logs / EXITS, exits)
+                with suppress(OSError):  # a full disk: the ranks must be waited for all the same
+                    write_json(logs / EXITS, exits)
     return srun.returncode
 
 

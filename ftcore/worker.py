@@ -4,7 +4,11 @@ Importable without torch: the launcher pickles `Worker` by reference on a login 
 """
 
 import os
+import sys
+import threading
 import traceback
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,13 +16,17 @@ from typing import Any
 
 from ftcore.config.compose import load
 from ftcore.config.schema import Experiment
+from ftcore.config.secrets import masked
+from ftcore.hardware.facts import facts
 from ftcore.report.write import write_report
 from ftcore.runs import attempt_files, record
 from ftcore.runs.directory import RunDirectory
+from ftcore.runs.disk import is_full
 from ftcore.runs.files import read_json, write_json
 from ftcore.runs.progress import Progress
 from ftcore.stages.context import Context, Stopped, StopRequest
 from ftcore.stages.sequence import Part, run_stages
+from ftcore.tracking.process import Tracking
 from launchers import Rank
 
 ATTEMPT = "FTCORE_ATTEMPT"
@@ -43,11 +51,12 @@ class Worker:
 
     def __call__(self) -> None:
         os.chdir(self.folder)
-        run = RunDirectory(Path(self.run_path))
+        number = self.attempt or int(os.environ[ATTEMPT])
+        run = RunDirectory(Path(self.run_path), writer=number)
         experiment = load(run.config)
         ranks = 1 if self.part is Part.FINISH else experiment.hardware.devices_per_node
         prepare_environment(experiment, ranks)
-        work(experiment, run, self.attempt or int(os.environ[ATTEMPT]), self.part)
+        work(experiment, run, number, self.part)
 
 
 def prepare_environment(experiment: Experiment, ranks: int) -> None:
@@ -79,9 +88,14 @@ def work(experiment: Experiment, run: RunDirectory, attempt: int, part: Part = P
     folder = run.attempt(attempt)
 
     rank = _this_rank()
-    context = Context(experiment, run, folder, rank, stop, Progress(run.progress, active=rank.main))
+    progress = Progress(run.progress, active=rank.main)
+    tracking = Tracking(experiment, run, folder, active=rank.main)
+    context = Context(experiment, run, folder, rank, stop, progress, tracking)
     if rank.main:
         _mark_running(run, rank.nodes)
+        write_json(folder / attempt_files.ENVIRONMENT, masked(os.environ))
+    if rank.local_rank == 0:
+        threading.Thread(target=_tell_machine, args=(experiment, folder), daemon=True).start()
     try:
         run_stages(context, part)
     except Stopped as stopped:
@@ -89,11 +103,13 @@ def work(experiment: Experiment, run: RunDirectory, attempt: int, part: Part = P
             asked = read_json(folder / attempt_files.STOP)
             asked = asked or {"state": "preempted", "reason": f"signal {stopped}"}
             record.end_attempt(run, asked["state"], asked["reason"])
+    except record.Superseded:
+        raise
     except BaseException as error:
         failure = describe_failure(error, context)
-        write_json(folder / attempt_files.failure(rank.rank), failure)
+        _try(lambda: write_json(folder / attempt_files.failure(rank.rank), failure))
         if rank.main:
-            record.end_attempt(run, "failed", failure["message"], failure)
+            _try(lambda: record.end_attempt(run, "failed", failure["message"], failure))
         raise
     else:
         if rank.main and part is Part.TRAIN:
@@ -102,20 +118,46 @@ def work(experiment: Experiment, run: RunDirectory, attempt: int, part: Part = P
             record.end_attempt(run, "completed", "all stages done")
     finally:
         if rank.main:
-            write_report(run)
+            _try(lambda: record.gather_machines(run, attempt))
+            _try(lambda: report(run))
+            tracking.end(hurry=bool(stop))
+
+
+def report(run: RunDirectory) -> None:
+    """The report as the run stands."""
+    with record.turn(run):
+        write_report(run)
+
+
+def _try(write: Callable[[], None]) -> None:
+    """Write where the disk has room and the run is still this attempt's; what failed before must be told
+    even where this fails too."""
+    try:
+        write()
+    except (OSError, record.Superseded) as error:
+        with suppress(OSError):  # the log may be on the same disk
+            print(f"not written down: {error}", file=sys.stderr, flush=True)
 
 
 def describe_failure(error: BaseException, context: Context) -> dict[str, Any]:
     """What the record and `status` show of an error."""
+    said = str(error).strip().splitlines() or [type(error).__name__]
+    message = f"{error.strerror}: {error.filename or context.run.path}" if is_full(error) else said[0]
     return {
         "stage": context.progress.stage,
         "rank": context.rank.rank,
         "node": os.uname().nodename,
         "type": type(error).__name__,
-        "message": str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__,
+        "message": message,
         "traceback": "".join(traceback.format_exception(error)),
         "time": datetime.now().astimezone().isoformat(),
     }
+
+
+def _tell_machine(experiment: Experiment, folder: Path) -> None:
+    """Beside the work: the driver's tools take their time to answer."""
+    known = facts(experiment.hardware.accelerator)
+    write_json(folder / attempt_files.machine(known["host"]), known, durable=False)
 
 
 def _this_rank() -> Rank:

@@ -18,6 +18,7 @@ import submitit
 from submitit.local.local import LocalExecutor, LocalJob
 
 from launchers.base import Job, JobSpec
+from launchers.local_processes import running
 
 CONTROLLER = "launchers.local_controller"
 
@@ -112,20 +113,5 @@ def found(job_id: str) -> Job:
 
 
 def is_alive(job_id: str | None, run_dir: Path) -> bool:
-    """Whether anything of the local job `job_id` of a run in `run_dir` runs on this machine, from any shell.
-
-    Looks at the whole process group, since ranks can outlive a controller that was killed. Process ids are
-    given out again: a command line must name the run too.
-    """
-    if job_id is None or not job_id.isdigit():
-        return False
-    return any(_belongs(process, int(job_id), run_dir) for process in psutil.process_iter())
-
-
-def _belongs(process: psutil.Process, group: int, run_dir: Path) -> bool:
-    try:
-        if os.getpgid(process.pid) != group or process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        return any(run_dir.name in word for word in process.cmdline())
-    except (ProcessLookupError, psutil.NoSuchProcess):
-        return False
+    """Whether anything of local job `job_id` of the run in `run_dir` runs on this machine, from any shell."""
+    return job_id is not None and bool(running([(job_id, run_dir.name)]))

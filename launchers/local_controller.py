@@ -67,8 +67,11 @@ class Controller:
         if ended:
             self.exits |= {rank: {"code": code, "time": time.time()} for rank, code in ended.items()}
             temporary = self.log_dir / f".{EXITS}.tmp"
-            temporary.write_text(json.dumps(self.exits))
-            temporary.replace(self.log_dir / EXITS)
+            try:
+                temporary.write_text(json.dumps(self.exits))
+                temporary.replace(self.log_dir / EXITS)
+            except OSError:  # a full disk, where this has no log either: the ranks must be ended all the same
+                temporary.unlink(missing_ok=True)
         return bool(ended)
 
     def _first_failure(self) -> int:

@@ -1,10 +1,14 @@
 """What Slurm says of jobs, with and without accounting."""
 
 import subprocess
+from collections.abc import Sequence
+
+UNKNOWN = "UNKNOWN"
+"""Slurm does not answer: no squeue here, or a controller that is down."""
 
 OPEN = (
     "PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "REQUEUED", "REQUEUE_HOLD",
-    "SIGNALING", "STAGE_OUT", "RESIZING",
+    "SIGNALING", "STAGE_OUT", "RESIZING", UNKNOWN,
 )  # fmt: skip
 """States in which a job may still do something."""
 
@@ -13,14 +17,54 @@ GONE = "GONE"
 
 ANSWER_SECONDS = 60
 
+IDS_AT_ONCE = 500
+"""Job ids in one question; a command line has its limits."""
+
 
 def state(job_id: str) -> str:
-    """Slurm's state of the job, or GONE. From the queue; from accounting once the queue has forgotten it."""
-    queued = _ask("squeue", "-h", "-j", job_id, "-o", "%T")
-    if queued:
-        return queued.splitlines()[0].strip()
-    told = _ask("sacct", "-n", "-X", "-P", "-j", job_id, "-o", "State")
-    return told.splitlines()[-1].split()[0] if told else GONE
+    """Slurm's state of the job, GONE or UNKNOWN."""
+    return states([job_id]).get(job_id, UNKNOWN)
+
+
+def states(job_ids: Sequence[str], patience: float = ANSWER_SECONDS) -> dict[str, str]:
+    """Slurm's state of each job, or GONE. From the queue; from accounting for those the queue has forgotten.
+
+    Where Slurm does not answer within `patience` seconds, what it did not tell of is left out.
+    """
+    told: dict[str, str] = {}
+    for start in range(0, len(job_ids), IDS_AT_ONCE):
+        asked = job_ids[start : start + IDS_AT_ONCE]
+        queued = _queued(asked, patience)
+        if queued is None:
+            break
+        told |= queued
+        if forgotten := [job_id for job_id in asked if job_id not in queued]:
+            ended = _accounted(forgotten, patience)
+            told |= {job_id: ended.get(job_id, GONE) for job_id in forgotten}
+    return told
+
+
+def _queued(job_ids: Sequence[str], patience: float) -> dict[str, str] | None:
+    command = ("squeue", "-h", "-r", "-j", ",".join(job_ids), "-o", "%i|%T")
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=patience)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    # Of a single job that it has forgotten, squeue says so and fails; among several it passes over them.
+    if answer.returncode != 0 and "Invalid job id" not in answer.stderr:
+        return None
+    return _table(answer.stdout)
+
+
+def _accounted(job_ids: Sequence[str], patience: float) -> dict[str, str]:
+    command = ("sacct", "-n", "-X", "-P", "-j", ",".join(job_ids), "-o", "JobID,State")
+    return _table(_ask(*command, patience=patience))
+
+
+def _table(text: str) -> dict[str, str]:
+    """Lines of `id|state`; a requeued job's last line counts, and `CANCELLED by 1000` is CANCELLED."""
+    pairs = (line.strip().partition("|") for line in text.splitlines())
+    return {job_id: state.split()[0] for job_id, _, state in pairs if state.strip()}
 
 
 def reason(job_id: str) -> str:
@@ -90,9 +134,9 @@ def _of(partition: str | None) -> list[str]:
     return ["-p", partition] if partition else []
 
 
-def _ask(*words: str) -> str:
+def _ask(*words: str, patience: float = ANSWER_SECONDS) -> str:
     try:
-        answer = subprocess.run(words, capture_output=True, text=True, timeout=ANSWER_SECONDS)
+        answer = subprocess.run(words, capture_output=True, text=True, timeout=patience)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return answer.stdout.strip() if answer.returncode == 0 else ""

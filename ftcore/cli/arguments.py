@@ -1,7 +1,8 @@
 """Words of a command line, in Hydra's grammar and spelling."""
 
 import argparse
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from ftcore.cli.commands import COMMANDS
@@ -27,11 +28,12 @@ def parse(command: str, words: Sequence[str]) -> tuple[argparse.Namespace, list[
     Raises RequestError where a flag's value is missing or not one of its choices.
     """
     parser = _parser(command)
-    flags, rest = parser.parse_known_args(words)
+    spelt = SPELT.get(command, list)
+    flags, rest = parser.parse_known_args(spelt(words))
     flags.words, problems = [], []
     overrides = COMMANDS[command].takes == "OVERRIDES"
     for word in rest:
-        if word.startswith("-") and len(word) > 1:
+        if word.startswith("-") and len(word) > 1 and not (command == "note" and " " in word):
             known = [option for action in parser._actions for option in action.option_strings]
             problems.append(Problem(shortened(word), "no such flag", nearest=nearest(word, known)))
         elif overrides and "=" not in word and not word.startswith("~"):
@@ -40,6 +42,27 @@ def parse(command: str, words: Sequence[str]) -> tuple[argparse.Namespace, list[
         else:
             flags.words.append(word)
     return flags, problems
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """`words` with `--sort -lr` as `--sort=-lr`: argparse takes what begins with a dash for a flag."""
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1] == "--sort" and word.startswith("-") and not word.startswith("--"):
+            joined[-1] = f"--sort={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
+def _taken_away(words: Sequence[str]) -> list[str]:
+    """`words` with `-bad` as `~bad`, Hydra's way to take something away; `-h` stays the flag that it is."""
+    flag = re.compile(r"^(--.*|-h|-)$")
+    return [f"~{word[1:]}" if word.startswith("-") and not flag.match(word) else word for word in words]
+
+
+SPELT: dict[str, Callable[[Sequence[str]], list[str]]] = {"ls": _joined, "tag": _taken_away}
+"""What begins with a dash and is no flag, as argparse takes it."""
 
 
 def _parser(command: str) -> Parser:
@@ -59,18 +82,53 @@ def _parser(command: str) -> Parser:
         add("--multirun", "-m", action="store_true")
         add("--shell-completion", "-sc", action="store_true")
         add("--wait", action="store_true")
+        add("--again", action="store_true")
         add("--version", action="store_true")
-    if takes in ("RUN", "RUNS"):
+    if command == "doctor":
+        add("--cluster", action="store_true")
+        add("--limit", type=float)
+    if takes != "OVERRIDES" and command != "import-xtuner":
         add("--runs-dir", default="runs")
+    if command == "ls":
+        add("--columns")
+        add("--sort")
+        add("--limit", type=int)
+        add("--sweep")
+        add("--csv", action="store_true")
     if command == "resume":
         add("--wait", action="store_true")
+        add("--force", action="store_true")
+        add("--this-code", action="store_true")
     if command == "logs":
         add("--follow", "-f", action="store_true")
         add("--rank", type=int)
         add("--attempt", type=int)
         add("--all", action="store_true")
+    if command == "diff":
+        add("--patch", action="store_true")
+    if command == "rerun":
+        add("--verify", action="store_true")
+        add("--wait", action="store_true")
+        add("--force", action="store_true")
+        add("--to")
+    if command == "note":
+        add("--append", action="store_true")
+    if command == "export":
+        add("--weights", action="store_true")
+        add("--checkpoints", action="store_true")
+        add("--to")
+        add("--force", action="store_true")
+    if command == "gc":
+        add("--yes", action="store_true")
+        add("--older-than")
+        add("--keep")
+        add("--failed", action="store_true")
+        add("--state")
+        add("--shared-caches", action="store_true")
     if command == "cancel":
         add("--now", action="store_true")
+    if command == "report":
+        add("--to")
     if command == "import-xtuner":
         add("--name", "-n")
         add("--to")

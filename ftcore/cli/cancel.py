@@ -4,18 +4,22 @@ import argparse
 import json
 
 from ftcore.cli.target import one_run
-from ftcore.config.errors import Problem, RequestError
+from ftcore.config.errors import Problem, RequestError, WorkError
 from ftcore.runs import attempt_files, record, state
 from ftcore.runs.files import write_json
+from ftcore.runs.liveness import Life
 from launchers import job_of
 
 
 def main(flags: argparse.Namespace) -> int:
     run = one_run(flags)
     entry = record.read(run)
-    if not state.alive(run, entry):
+    life = state.life(run, entry)
+    if life is Life.GONE:
         entry = state.settled(run)
         raise RequestError([Problem(run.id, f"is not queued and not running: it is {entry['state']}")])
+    if life is Life.UNKNOWN and state.may_be_over(entry):
+        raise WorkError(f"{state.unseen(entry)}: run {run.id} cannot be reached from here", str(run.path))
     number = entry["attempts"][-1]["number"]
     asked = {"state": "cancelled", "reason": "cancelled by the user"}
     run.attempt(number).mkdir(parents=True, exist_ok=True)

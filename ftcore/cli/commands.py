@@ -37,6 +37,16 @@ COMMANDS = {
             "python -m ftcore plan epochs=3 --json",
         ),
     ),
+    "doctor": Command(
+        "ftcore.cli.doctor",
+        "what is here or on a cluster's nodes, what is missing, and what to do",
+        "OVERRIDES",
+        (
+            "python -m ftcore doctor",
+            "python -m ftcore doctor --json hardware=dcu parallelism=zero3",
+            "python -m ftcore doctor --cluster cluster=slurm cluster.partition=normal hardware=dcu nodes=2",
+        ),
+    ),
     "resume": Command(
         "ftcore.cli.resume",
         "go on with a run that was stopped or failed: only what is missing is done",
@@ -45,9 +55,37 @@ COMMANDS = {
     ),
     "ls": Command(
         "ftcore.cli.ls",
-        "the runs there are, and how they stand",
+        "the runs there are, or those of them that are so, and how they stand",
+        "FILTERS",
+        (
+            "python -m ftcore ls",
+            "python -m ftcore ls state=failed --columns +reason,ended",
+            "python -m ftcore ls 'lr>=1e-4' rank=16 tag=good --sort loss --columns +lr,rank,optim.schedule",
+            "python -m ftcore ls 'created>2026-11-24' model~qwen --sort -created --limit 20",
+            "python -m ftcore ls --columns run,lr,loss --csv",
+        ),
+    ),
+    "show": Command(
+        "ftcore.cli.show",
+        "what a run was asked for, what it ran on, what came out: all of it, or the keys that are named",
+        "RUN",
+        ("python -m ftcore show last", "python -m ftcore show last optim.lr results.final_loss --json"),
+    ),
+    "diff": Command(
+        "ftcore.cli.diff",
+        "what differs between runs: configuration, code, environment, machine, data, model, results",
         "RUNS",
-        ("python -m ftcore ls", "python -m ftcore ls --json"),
+        ("python -m ftcore diff 20261124-0830 last", "python -m ftcore diff 20261124-0830 last --patch"),
+    ),
+    "rerun": Command(
+        "ftcore.cli.rerun",
+        "the same program and configuration in a new run; --verify says whether it came out the same",
+        "RUN",
+        (
+            "python -m ftcore rerun last",
+            "python -m ftcore rerun 20261124-0830 --verify",
+            "python -m ftcore rerun 20261124-0830 --to restored",
+        ),
     ),
     "status": Command(
         "ftcore.cli.status",
@@ -73,9 +111,58 @@ COMMANDS = {
     ),
     "report": Command(
         "ftcore.cli.report",
-        "write a run's report.html anew and say where it is",
-        "RUN",
-        ("python -m ftcore report last", "python -m ftcore report last --json"),
+        "write a run's report.html anew, or one page that compares several, and say where it is",
+        "RUNS",
+        (
+            "python -m ftcore report last",
+            "python -m ftcore report 20261124-0830 20261124-0915 last --to comparison.html",
+            "python -m ftcore report last --json",
+        ),
+    ),
+    "tag": Command(
+        "ftcore.cli.tag",
+        "put tags on a run, or take them away (~bad, or -bad)",
+        "RUN TAGS",
+        ("python -m ftcore tag last +good -bad", "python -m ftcore tag 20261124-0830 keep 基线"),
+    ),
+    "note": Command(
+        "ftcore.cli.note",
+        "write down a few words on a run, or read them",
+        "RUN [TEXT]",
+        (
+            "python -m ftcore note last the learning rate was too high",
+            "python -m ftcore note last --append 'and the warm-up too short'",
+            "python -m ftcore note last",
+        ),
+    ),
+    "export": Command(
+        "ftcore.cli.export",
+        "runs as one file, to keep or to look at on another machine",
+        "RUNS",
+        (
+            "python -m ftcore export last",
+            "python -m ftcore export 20261124-0830 last --to two_runs.tar.gz",
+            "python -m ftcore export last --weights --to with_weights.tar",
+        ),
+    ),
+    "import": Command(
+        "ftcore.cli.import_run",
+        "put the runs of such a file among those here, verified file by file",
+        "FILE",
+        (
+            "python -m ftcore import two_runs.tar.gz",
+            "python -m ftcore import two_runs.tar.gz --runs-dir from_the_cluster",
+        ),
+    ),
+    "gc": Command(
+        "ftcore.cli.gc",
+        "what can go: finished runs' checkpoints, left-overs, unused cache; --yes removes it",
+        "[runs_dir=FOLDER]",
+        (
+            "python -m ftcore gc",
+            "python -m ftcore gc --older-than 30d --keep data,models --yes",
+            "python -m ftcore gc --failed --older-than 30d",
+        ),
     ),
     "import-xtuner": Command(
         "ftcore.cli.import_xtuner",

@@ -18,6 +18,7 @@ FLAGS = {
   --config-name, -cn N another top-level file than config.yaml
   --shell-completion   eval "$(ftcore -sc install=bash)", then for the command ftcore (zsh and fish likewise)
   --wait               follow a queued job to its end (a local one is followed anyhow)
+  --again              a new run, although the same experiment is finished, under way, or can be gone on with
   --version
   --json               one JSON object with the run's record at the end
 """,
@@ -25,13 +26,29 @@ FLAGS = {
   --json               the plan as one JSON object
   --config-dir, -cd D  a folder of your own groups and presets
 """,
+    "doctor": """\
+  --cluster            on nodes that the composed cluster lends: one task on each of nodes=N, with training's
+                       own partition, gres, set-up lines, container, python and environment
+  --limit SECONDS      with --cluster: for the job, waiting included; then it is cancelled (default: 600)
+  --json               every line, and what the nodes do not agree on, as one JSON object
+  --config-dir, -cd D  a folder of your own groups and presets
+""",
     "resume": """\
   --wait               follow a queued job to its end (a local one is followed anyhow)
+  --this-code          with the program as it is now, where it has changed since (else the run's own goes on)
+  --force              although it cannot be seen from here whether its job still runs
   --runs-dir FOLDER    where runs lie (default: runs)
 """,
     "ls": """\
+  KEY=VALUE            only runs that are so; also !=  <  >  <=  >=  and KEY~TEXT for a part of a text (quote
+                       < and > for the shell). KEY is any key of a record (results.tokens, launch.nodes), of
+                       the configuration as it is typed (lr, optim.lr, lora.targets), or a group (model)
+  --columns KEY,KEY    these columns; +KEY,KEY adds them to the usual ones
+  --sort KEY, -KEY     by this key, with - from the largest down; runs without it come last
+  --limit N            the newest N, or the first N of what is sorted
+  --sweep ID           the runs of one sweep
   --runs-dir FOLDER    where runs lie (default: runs)
-  --json               the same as a JSON list
+  --json, --csv        the same as a JSON list, or as comma-separated values with a header
 """,
     "status": """\
   --runs-dir FOLDER    where runs lie (default: runs)
@@ -50,8 +67,63 @@ FLAGS = {
   --json               what was asked of which job, as JSON
 """,
     "report": """\
+  --to FILE.html       write the page there (default: report.html of the run; of several runs, a file
+                       report-IDS.html beside their folders)
   --runs-dir FOLDER    where runs lie (default: runs)
   --json               where the report is, as JSON
+""",
+    "show": """\
+  KEY KEY              only these keys of the record; a key of the configuration as it is typed
+  --runs-dir FOLDER    where runs lie (default: runs)
+  --json               the whole record, or the keys, as JSON
+""",
+    "diff": """\
+  --patch              how the program's files differ between the first two
+  --runs-dir FOLDER    where runs lie (default: runs)
+  --json               what differs, as JSON
+""",
+    "rerun": """\
+  --verify             wait for it and compare: losses by step, weights, evaluation; exit 1 where different
+  --force              although data or model are not what they were
+  --to FOLDER          only put the run's program and configuration there
+  --wait               follow a queued job to its end (a local one is followed anyhow)
+  --runs-dir FOLDER    where runs lie and the new one will (default: runs)
+  --json               the verdict, or the new record, as JSON
+""",
+    "tag": """\
+  +TAG, TAG            put the tag on the run; runs tagged keep are left alone by gc
+  ~TAG, -TAG           take it away
+  --runs-dir FOLDER    where runs lie (default: runs)
+  --json               the run's tags as JSON
+""",
+    "note": """\
+  TEXT                 in place of the note there is; '' takes it away; without a text it is printed
+  --append             a further line instead
+  --runs-dir FOLDER    where runs lie (default: runs)
+  --json               the note as JSON
+""",
+    "export": """\
+  --weights            adapter and merged model too
+  --checkpoints        checkpoints too: the run can be resumed from the archive
+  --to FILE            *.tar.gz, or *.tar, which is faster for weights (default: NAME-ID.tar.gz here, with
+                       weights or checkpoints NAME-ID.tar)
+  --force              replace a file of that name
+  --runs-dir FOLDER    where runs lie (default: runs)
+  --json               what was written, as JSON
+""",
+    "import": """\
+  --runs-dir FOLDER    where the runs are to lie (default: runs)
+  --json               the runs, and whether each was there already, as JSON
+""",
+    "gc": """\
+  --yes                remove it; without, only say what could go
+  --older-than AGE     only what was of no use for so long: 90m, 12h, 30d, 2w
+  --keep WHAT,WHAT     leave these alone: checkpoints, temporary, data, models, sources, runs
+  --failed             whole runs that failed too, as --state failed
+  --state STATE,STATE  whole runs in these states too: completed, failed, cancelled, preempted
+  --shared-caches      caches outside of the runs' folder too, if only these runs use them
+  --runs-dir FOLDER    where runs lie (default: runs)
+  --json               what, where, how much and why, as JSON
 """,
     "import-xtuner": """\
   FILE                 a configuration file, a folder of them, the name of one that XTuner ships, or the word

@@ -1,6 +1,8 @@
 """One attempt of a run: handed to a launcher, followed to its end, told in the end."""
 
 import json
+import os
+import shlex
 import signal
 import time
 from collections.abc import Callable
@@ -37,7 +39,7 @@ def launch(
         jobs = _submit(run, e, number, folder)
         screen.started(run, number)
         if not wait:
-            return _queued(run, e, jobs, screen, as_json)
+            return _queued(run, jobs, screen, as_json)
         _follow(run, jobs, screen, interrupts)
     entry = reconcile(run)
     if as_json:
@@ -48,7 +50,7 @@ def launch(
         screen.ended(run, entry)
     if entry["state"] == "completed":
         return 0
-    raise WorkError(_what_failed(entry), kept(run), _resume(run, e))
+    raise WorkError(_what_failed(entry), kept(run), _resume(run))
 
 
 def _submit(run: RunDirectory, e: Experiment, number: int, folder: Path) -> list[Job]:
@@ -64,7 +66,7 @@ def _submit(run: RunDirectory, e: Experiment, number: int, folder: Path) -> list
         for job in jobs:
             job.kill()
         record.end_attempt(run, "failed", str(error))
-        raise WorkError(f"not queued: {error}", kept(run), _resume(run, e)) from None
+        raise WorkError(f"not queued: {error}", kept(run), _resume(run)) from None
     return jobs
 
 
@@ -72,6 +74,8 @@ def _started(jobs: list[Job]) -> Callable[[record.Record], None]:
     first, *then = [job.id for job in jobs]
 
     def change(entry: record.Record) -> None:
+        # A local job's id means something on this machine only.
+        entry["attempts"][-1]["host"] = os.uname().nodename
         entry["launch"]["then"] = then[0] if then else None
         if not then:
             entry["launch"]["job_id"] = first
@@ -80,7 +84,7 @@ def _started(jobs: list[Job]) -> Callable[[record.Record], None]:
     return change
 
 
-def _queued(run: RunDirectory, e: Experiment, jobs: list[Job], screen: Screen, as_json: bool) -> int:
+def _queued(run: RunDirectory, jobs: list[Job], screen: Screen, as_json: bool) -> int:
     """What to type to follow a job that goes on by itself."""
     if as_json:
         print(json.dumps(record.read(run), indent=2, ensure_ascii=False))
@@ -89,12 +93,12 @@ def _queued(run: RunDirectory, e: Experiment, jobs: list[Job], screen: Screen, a
     for words in ("status", "logs -f", "cancel"):
         command, *flags = words.split()
         line = " ".join(["python -m ftcore", command, run.id, *flags])
-        screen.say(f"    {line}{_runs_dir(e)}")
+        screen.say(f"    {line}{_runs_dir(run)}")
     return 0
 
 
-def _resume(run: RunDirectory, e: Experiment) -> str:
-    return f"python -m ftcore resume {run.id}{_runs_dir(e)}"
+def _resume(run: RunDirectory) -> str:
+    return f"python -m ftcore resume {run.id}{_runs_dir(run)}"
 
 
 class Interrupts:
@@ -159,5 +163,7 @@ def kept(run: RunDirectory) -> str:
     return ", ".join(parts)
 
 
-def _runs_dir(e: Experiment) -> str:
-    return "" if e.runs_dir == "runs" else f" --runs-dir {e.runs_dir}"
+def _runs_dir(run: RunDirectory) -> str:
+    """Where the run lies now, which need not be where it was made."""
+    folder = run.path.parents[1]
+    return "" if folder.absolute() == Path("runs").absolute() else f" --runs-dir {shlex.quote(str(folder))}"

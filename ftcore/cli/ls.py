@@ -1,46 +1,105 @@
-"""`ftcore ls`: the runs there are."""
+"""`ftcore ls`: the runs there are, those that are asked for, with what is asked of them."""
 
 import argparse
+import csv
 import json
-from pathlib import Path
+import math
+import sys
+from collections import Counter
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
-from ftcore.runs import state
-from ftcore.runs.directory import every
+from ftcore.cli.rows import show
+from ftcore.cli.target import runs_dir_of
+from ftcore.config.errors import Problem, RequestError
+from ftcore.listing import query
+from ftcore.listing.rows import Listing
+
+COLUMNS = ("run", "name", "state", "created", "job", "attempts", "loss")
 
 
 def main(flags: argparse.Namespace) -> int:
-    folders = [word.removeprefix("runs_dir=") for word in flags.words if word.startswith("runs_dir=")]
-    runs_dir = Path(folders[-1] if folders else flags.runs_dir)
-    rows = [row(state.settled(run)) for run in every(runs_dir)]
-    if flags.json:
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
-        return 0
-    console = Console(highlight=False)
-    if not rows:
-        console.print(f"no runs under {runs_dir} yet")
-        return 0
-    table = Table(show_edge=False)
-    for heading in rows[0]:
-        table.add_column(heading.replace("_", " "), overflow="fold")
-    for one in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in one.values()))
-    console.print(table)
+    words = [word for word in flags.words if not word.startswith("runs_dir=")]
+    if flags.sweep:
+        words.append(f"sweep={flags.sweep}")
+    filters, problems = query.filters(words)
+    if flags.csv and flags.json:
+        problems.append(Problem("--csv", "not beside --json"))
+    if flags.limit is not None and flags.limit < 1:
+        problems.append(Problem("--limit", f"{flags.limit} is no number of runs", "1 or more"))
+    listing = Listing(runs_dir_of(flags))
+    headings = columns(flags.columns)
+    found, unknown = _values(listing, [*headings, *(one.key for one in filters), *_sorted_by(flags.sort)])
+    problems += unknown
+    problems += [
+        wrong for one in filters if one.key in found and (wrong := one.problem(found[one.key])) is not None
+    ]
+    if problems:
+        raise RequestError(problems)
+    rows = [row for row in range(len(listing)) if all(one.accepts(found[one.key][row]) for one in filters)]
+    for key in _sorted_by(flags.sort):
+        values = [found[key][row] for row in rows]
+        rows = [rows[place] for place in query.ordered(values, descending=flags.sort.startswith("-"))]
+    if flags.limit is not None:
+        # Of runs in the order of time the newest are wanted; of sorted ones the first.
+        rows = rows[: flags.limit] if flags.sort else rows[-flags.limit :]
+    _tell(flags, headings, [[found[key][row] for key in headings] for row in rows], listing, rows)
+    listing.remember()
     return 0
 
 
-def row(entry: dict[str, Any]) -> dict[str, Any]:
-    """What `ls` says of a run."""
-    loss = entry["results"].get("final_loss")
-    return {
-        "run": entry["id"],
-        "name": entry["name"],
-        "state": entry["state"],
-        "created": entry["created"],
-        "job": entry["launch"]["job_id"],
-        "attempts": len(entry["attempts"]),
-        "loss": None if loss is None else round(loss, 4),
-    }
+def columns(asked: str | None) -> list[str]:
+    """The headings that `--columns` asks for; with a + before them, beside the usual ones."""
+    words = [word.strip() for word in (asked or "").split(",") if word.strip()]
+    more = not words or any(word.startswith("+") for word in words)
+    return list(dict.fromkeys([*(COLUMNS if more else ()), *(word.lstrip("+") for word in words)]))
+
+
+def _sorted_by(asked: str | None) -> list[str]:
+    return [asked.removeprefix("-")] if asked else []
+
+
+def _values(listing: Listing, words: list[str]) -> tuple[dict[str, list[Any]], list[Problem]]:
+    """Values by key as it was typed, one a run; keys that no run has are wrong where there are runs."""
+    keys = listing.keys
+    found: dict[str, list[Any]] = {}
+    problems = []
+    for word in dict.fromkeys(words):
+        key = query.resolve(word, keys)
+        if isinstance(key, str):
+            found[word] = listing.column(key)
+        elif len(listing):
+            problems.append(key)
+        else:
+            found[word] = []
+    return found, problems
+
+
+def _tell(
+    flags: argparse.Namespace, headings: list[str], cells: list[list[Any]], listing: Listing, rows: list[int]
+) -> None:
+    if flags.json:
+        plain = [{key: _plain(value) for key, value in zip(headings, row, strict=True)} for row in cells]
+        print(json.dumps(plain, indent=2, ensure_ascii=False))
+        return
+    if flags.csv:
+        writer = csv.writer(sys.stdout)
+        writer.writerow(headings)
+        writer.writerows([query.shown(value) for value in row] for row in cells)
+        return
+    console = Console(highlight=False)
+    if not rows:
+        some = f"none of the {len(listing)} runs under {listing.runs_dir} is so"
+        console.print(some if len(listing) else f"no runs under {listing.runs_dir} yet", markup=False)
+        return
+    show(headings, cells, console)
+    hidden = Counter(listing.unseen[row] for row in rows if row in listing.unseen)
+    for place, count in hidden.items():
+        where = "which does not answer here" if place == "Slurm" else "seen only there"
+        console.print(f"unknown: {count} started on {place}, {where}", markup=False, style="dim")
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no nan and no infinity."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from ftcore.cli import arguments
 from ftcore.cli.commands import COMMANDS, DEFAULT
 from ftcore.config.errors import Problem, RequestError, WorkError
+from ftcore.runs.disk import is_full
 
 DONE, FAILED, WRONG = 0, 1, 2
 
@@ -37,12 +38,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         goes_on = f"\n  goes on with: {error.goes_on}" if error.goes_on else ""
         _complain(f"  {error.what}{kept}{goes_on}", "failed", name)
         return FAILED
-    except KeyboardInterrupt:
-        return FAILED
     except BrokenPipeError:
         # The reader (head, less) has seen enough.
         sys.stderr.close()
         return DONE
+    except OSError as error:
+        if not is_full(error):
+            raise
+        _complain(f"  {error.strerror}: {error.filename or 'while writing into the run'}", "failed", name)
+        return FAILED
+    except KeyboardInterrupt:
+        return FAILED
 
 
 def entry() -> None:

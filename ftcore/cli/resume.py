@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ftcore.cli.launch import launch
@@ -9,8 +10,11 @@ from ftcore.cli.screen import Screen
 from ftcore.cli.target import one_run
 from ftcore.config.compose import load
 from ftcore.config.errors import Problem, RequestError
-from ftcore.runs import record, state
+from ftcore.repeat import frozen
+from ftcore.runs import record, source, state
 from ftcore.runs.directory import RunDirectory
+from ftcore.runs.liveness import Life
+from ftcore.runs.reconcile import reconcile
 from ftcore.stages.sequence import missing
 
 ENDING_SECONDS, POLL_SECONDS = 60, 0.5
@@ -19,17 +23,56 @@ ENDING_SECONDS, POLL_SECONDS = 60, 0.5
 def main(flags: argparse.Namespace) -> int:
     run = one_run(flags)
     entry = record.read(run)
-    if not over(run, entry):
+    unseen = state.may_be_over(entry) and state.life(run, entry) is Life.UNKNOWN
+    if unseen and not flags.force:
+        goes_on = f"may still be {entry['state']}: {state.unseen(entry)}, and cannot be seen from here"
+        raise RequestError([Problem(run.id, goes_on, "--force, where it is known to be over")])
+    if unseen:
+        reconcile(run)
+    elif not over(run, entry):
         doing = "is still running" if entry["state"] == "running" else "is still queued"
         raise RequestError([Problem(run.id, doing)])
-    entry = state.settled(run)
+    state.settled(run)
     screen = Screen(quiet=flags.json)
+    return go_on(run, screen, as_json=flags.json, wait=flags.wait, this_code=flags.this_code)
+
+
+def go_on(run: RunDirectory, screen: Screen, *, as_json: bool, wait: bool, this_code: bool = False) -> int:
+    """The next attempt of a run that is over, with its own program; the exit code.
+
+    `this_code` takes the program as it is now, and the record says so.
+    """
+    entry = record.read(run)
+    if not frozen.is_this_program(entry):
+        if not this_code:
+            screen.say("the program has changed since: the run's own goes on (--this-code takes this one)")
+            words = ["resume", str(run.path.absolute()), "--runs-dir", str(run.path.parents[1].absolute())]
+            return frozen.command(run, [*words, *["--wait"] * wait, *["--json"] * as_json])
+        record.update(run, _also_made_with(source.identity(source.program())))
     e = load(run.config)
     if entry["state"] == "completed" and not missing(e, run):
         screen.say(f"run {run.id} is complete; nothing is missing")
         return 0
-    wait = flags.wait or e.cluster.kind == "local"
-    return launch(run, e, screen, Path(entry["launch"]["folder"]), as_json=flags.json, wait=wait)
+    wait = wait or e.cluster.kind == "local"
+    return launch(run, e, screen, _folder(entry, screen), as_json=as_json, wait=wait)
+
+
+def _folder(entry: record.Record, screen: Screen) -> Path:
+    """Where relative paths of the configuration start: where the run was made, or here if that is no more."""
+    folder = Path(entry["launch"]["folder"])
+    if folder.is_dir():
+        return folder
+    screen.say(f"{folder} is not here: relative paths start in {Path.cwd()} now")
+    return Path.cwd()
+
+
+def _also_made_with(identity: str) -> Callable[[record.Record], None]:
+    def change(entry: record.Record) -> None:
+        made_with = entry["code"].setdefault("also_source_sha256", [])
+        if identity not in made_with:
+            made_with.append(identity)
+
+    return change
 
 
 def over(run: RunDirectory, entry: record.Record) -> bool:

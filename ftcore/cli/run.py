@@ -28,15 +28,19 @@ def main(flags: argparse.Namespace) -> int:
 
         print(configuration(composed, flags.cfg, flags.package), end="")
         return 0
+    from ftcore.cli.again import answer
     from ftcore.cli.launch import launch
     from ftcore.cli.screen import Screen
     from ftcore.plan.preflight import preflight
+    from ftcore.repeat.same import run_of
     from ftcore.runs.create import Request, create
 
     if problems := preflight(composed.experiment):
         raise RequestError(problems)
     screen = Screen(quiet=flags.json)
     screen.describe(composed)
+    if not flags.again and (asked_before := run_of(composed.experiment)):
+        return answer(asked_before, flags, screen)
     command = shlex.join(["python", "-m", "ftcore", *sys.argv[1:]])
     run = create(composed, Request(command, os.getcwd()))
     wait = flags.wait or composed.experiment.cluster.kind == "local"

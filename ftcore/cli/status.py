@@ -11,6 +11,7 @@ from rich.table import Table
 from ftcore.cli.target import one_run
 from ftcore.runs import state
 from ftcore.runs.directory import RunDirectory
+from launchers import slurm_queue
 
 
 def main(flags: argparse.Namespace) -> int:
@@ -27,7 +28,8 @@ def show(run: RunDirectory, told: dict[str, Any], console: Console) -> None:
     """Everything that a person asks first, the first real traceback last."""
     entry, queue, progress = told["run"], told["queue"], told["progress"]
     launch = entry["launch"]
-    console.print(f"{entry['name']}/{entry['id']}: {entry['state']}", markup=False)
+    unknown = f" by its record; {told['unknown']}, not to be seen from here" if told["unknown"] else ""
+    console.print(f"{entry['name']}/{entry['id']}: {entry['state']}{unknown}", markup=False)
     console.print(f"  {run.path}", markup=False)
     where = f"{launch['nodes']} node(s) x {launch['tasks_per_node']} on {launch['cluster']}"
     waits = (
@@ -39,10 +41,15 @@ def show(run: RunDirectory, told: dict[str, Any], console: Console) -> None:
     if progress:
         console.print(f"  {_progress(progress)}", markup=False)
     console.print(_attempts(entry))
+    for warning in entry["attempts"][-1].get("warnings", []) if entry["attempts"] else []:
+        console.print(f"warning: {warning}", markup=False)
     if error := entry["error"]:
         place = f"stage {error['stage']}, rank {error['rank']}, node {error['node']}"
         console.print(f"{error['type']}: {error['message']} ({place})", markup=False)
         console.print(error["traceback"].rstrip(), markup=False, style="dim")
+    waiting = queue is not None and queue["state"] in slurm_queue.OPEN
+    if entry["state"] in ("failed", "cancelled", "preempted") and not waiting:
+        console.print(f"goes on with: python -m ftcore resume {run.path}", markup=False)
 
 
 def _progress(progress: dict[str, Any]) -> str:

@@ -4,10 +4,14 @@ Pure: nothing here looks at the machine or the disk (`ftcore.plan.preflight` doe
 """
 
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
 from ftcore.config.errors import Problem
-from ftcore.config.schema import Experiment, Source
+from ftcore.config.schema import Experiment, Mlflow, SlurmCluster, Source
+from ftcore.config.secrets import is_secret
 from ftcore.hardware.capabilities import has_bf16
+from ftcore.hardware.environment import misspelt
+from launchers import slurm_queue
 
 SEQUENCE_PARALLEL = "parallelism.sequence_parallel"
 ZERO = "parallelism.deepspeed.zero_optimization"
@@ -126,9 +130,43 @@ def _source(key: str, source: Source, e: Experiment) -> Iterator[Problem]:
         yield Problem("data.varlen", "XTuner does not pack MOSS rows", "false")
 
 
+def environment(e: Experiment) -> Iterator[Problem]:
+    for key, env in (("hardware.env", e.hardware.env), ("cluster.env", e.cluster.env)):
+        for name, value in env.items():
+            if is_secret(name) and value:
+                message = "a secret, and every run keeps its configuration"
+                yield Problem(f"{key}.{name}", message, "an export in the shell, or a line in cluster.setup")
+            elif near := misspelt(name):
+                message = "nothing known reads it (if it is meant: export it in the shell or cluster.setup)"
+                yield Problem(f"{key}.{name}", message, nearest=near)
+    given = e.cluster.env | e.hardware.env
+    if e.hardware.accelerator == "dcu" and {"HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"} <= given.keys():
+        key = "cluster.env" if "CUDA_VISIBLE_DEVICES" in e.cluster.env else "hardware.env"
+        message = "beside HIP_VISIBLE_DEVICES: HIP reads both and shows what is in both"
+        yield Problem(f"{key}.CUDA_VISIBLE_DEVICES", message, "HIP_VISIBLE_DEVICES alone")
+
+
 def samples(e: Experiment) -> Iterator[Problem]:
     if e.chat_samples.every and not e.chat_samples.inputs:
         yield Problem("chat_samples.inputs", "chat_samples.every is set, but there is nothing to ask")
 
 
-RULES: tuple[Rule, ...] = (world, sharding, adapter, precision, lengths, data, samples)
+def tracker(e: Experiment) -> Iterator[Problem]:
+    if isinstance(e.tracker, Mlflow) and e.tracker.uri is not None and urlsplit(e.tracker.uri).password:
+        message = "holds a password, which would stand in the run's record"
+        allowed = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in the environment"
+        yield Problem("tracker.uri", message, allowed)
+
+
+def warning(e: Experiment) -> Iterator[Problem]:
+    if not isinstance(e.cluster, SlurmCluster):
+        return
+    ahead, limit = e.cluster.signal_seconds, slurm_queue.seconds(e.cluster.time)
+    if ahead >= limit:
+        message = f"a warning {ahead} s before the limit (cluster.time={e.cluster.time}) comes before the job"
+        yield Problem("cluster.signal_seconds", message, f"10 to {limit - 1}" if limit > 10 else "more time")
+
+
+RULES: tuple[Rule, ...] = (
+    world, sharding, adapter, precision, lengths, data, environment, samples, tracker, warning,
+)  # fmt: skip

@@ -23,6 +23,7 @@ from ftcore.config.checks import check
 from ftcore.config.errors import Problem, RequestError, nearest, shortened
 from ftcore.config.groups import conf_dir, config_groups
 from ftcore.config.schema import Experiment
+from ftcore.config.upgrade import upgraded
 from ftcore.config.validate import resolve, validate
 from ftcore.hardware.detect import this_machine
 
@@ -57,16 +58,22 @@ def compose(
     with all that is wrong: overrides that cannot be read, unknown groups, choices and keys, wrong types,
     broken interpolations, and settings that contradict each other.
     """
-    config, chosen, values, problems = _composed(texts, config_dir, config_name)
+    config, chosen, values, problems = composed_with(texts, config_dir, config_name)
     untouched = config.copy()
     problems += override_grammar.apply(config, values)
-    experiment, found = _build(config, untouched)
-    problems += found
-    if experiment is not None:
-        problems += check(experiment)
-    if problems or experiment is None:
-        raise RequestError(dict.fromkeys(problems))
+    experiment, problems = checked(config, untouched, problems)
+    if experiment is None:
+        raise RequestError(problems)
     return Composed(experiment, chosen, tuple(texts))
+
+
+def checked(
+    config: DictConfig, untouched: DictConfig, problems: Sequence[Problem] = ()
+) -> tuple[Experiment | None, list[Problem]]:
+    """The checked experiment that `config` is, or everything that is wrong with it, `problems` included."""
+    experiment, found = _build(config, untouched)
+    wrong = [*problems, *found, *(check(experiment) if experiment is not None else ())]
+    return (None if wrong else experiment), list(dict.fromkeys(wrong))
 
 
 def composition(texts: Sequence[str], *, config_dir: str | None = None) -> DictConfig:
@@ -74,7 +81,7 @@ def composition(texts: Sequence[str], *, config_dir: str | None = None) -> DictC
 
     Raises RequestError where `texts` cannot be read or composed.
     """
-    config, _, values, problems = _composed(texts, config_dir, CONFIG_NAME)
+    config, _, values, problems = composed_with(texts, config_dir, CONFIG_NAME)
     problems += override_grammar.apply(config, values)
     if problems:
         raise RequestError(problems)
@@ -83,17 +90,16 @@ def composition(texts: Sequence[str], *, config_dir: str | None = None) -> DictC
 
 def experiment_of(config: DictConfig) -> Experiment:
     """The checked experiment that a composition is; RequestError with all that is wrong with it."""
-    experiment, problems = _build(config, config)
-    if experiment is not None:
-        problems += check(experiment)
-    if problems or experiment is None:
-        raise RequestError(dict.fromkeys(problems))
+    experiment, problems = checked(config, config)
+    if experiment is None:
+        raise RequestError(problems)
     return experiment
 
 
 def load(path: Path) -> Experiment:
     """The experiment that a run directory's `config.yaml` holds."""
-    experiment, problems = validate(plain_yaml.load(path))
+    config = plain_yaml.load(path)
+    experiment, problems = validate(upgraded(config) if isinstance(config, dict) else config)
     if experiment is None:
         raise RequestError(problems)
     return experiment
@@ -154,7 +160,7 @@ def complete(chosen: Sequence[Override]) -> list[Override]:
     return result
 
 
-def _composed(
+def composed_with(
     texts: Sequence[str], config_dir: str | None, config_name: str
 ) -> tuple[DictConfig, dict[str, str], tuple[Override, ...], list[Problem]]:
     """What Hydra makes of the group choices in `texts`, those choices, the overrides of values that are yet

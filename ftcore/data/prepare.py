@@ -1,6 +1,6 @@
 """The prepare stage: training data tokenised, packed and cached, once for every run that shares it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -78,7 +78,9 @@ def prepare(experiment: Experiment, report: Report | None = None) -> Prepared:
         if prepared is None:
             raise DataError(f"{entry}: removed while it was built")
     _refuse_skipped(experiment, prepared)
-    return prepared
+    # The entry may come from a run that had the same rows in other files.
+    own = [file for source in request.sources for file in source.origin.manifest()]
+    return replace(prepared, manifest={**prepared.manifest, "sources": own})
 
 
 def _entry(cache_dir: str | Path, kind: str, key: str) -> Path:

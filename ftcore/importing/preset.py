@@ -16,7 +16,9 @@ from ftcore.config.xtuner.infer import Values
 from ftcore.config.xtuner.values import number
 from ftcore.importing.choices import OWN, choices, data_choice, model_choice, nearest_choice
 
-DEFAULT_CHOICES = {"chat_samples": "none", "parallelism": "auto", "precision": "auto", "lora": "lora"}
+DEFAULT_CHOICES = {
+    "chat_samples": "none", "parallelism": "auto", "precision": "auto", "lora": "lora", "tracker": "none",
+}  # fmt: skip
 """Choices that `conf/config.yaml` makes already."""
 
 CARDS = 8
@@ -67,6 +69,7 @@ def shortest(name: str, wanted: Values, parallelism: str) -> Preset:
         "precision": values["precision.dtype"],
         "evaluation": "none",
         "chat_samples": _chat_choice(values),
+        "tracker": values.get("tracker.kind", "none"),
     }
     if groups["model"] == OWN:  # which has none of its own; rows that are put in none need not state it
         values.setdefault("model.template", "default")

@@ -14,6 +14,8 @@ from ftcore.config.nested import flat
 from ftcore.config.schema import Experiment, SlurmCluster, Source
 from ftcore.config.xtuner.model import weights
 from ftcore.hardware.detect import this_machine
+from ftcore.hardware.software import ranks_use_this_interpreter, this_interpreter, unfit
+from ftcore.tracking.packages import needed as trackers
 
 TRAINING = ("torch", "transformers", "xtuner", "mmengine", "peft", "datasets")
 BYTES_PER_GIB = 2**30
@@ -33,21 +35,44 @@ FOLLOWED_BY_DEEPSPEED = (
 
 def preflight(e: Experiment) -> list[Problem]:
     """All that is missing here."""
-    checks = (packages, model, data, followed, precision, machine, disk, cluster)
+    checks = (packages, software, tracker, model, data, followed, precision, machine, disk, cluster)
     return [problem for check in checks for problem in check(e)]
 
 
 def packages(e: Experiment) -> Iterator[Problem]:
     if e.cluster.kind != "local":
         return  # the node has its own
-    needed = [*TRAINING, *(["deepspeed"] if e.parallelism.strategy == "deepspeed" else [])]
-    needed += ["bitsandbytes"] if e.lora.method == "qlora" else []
-    if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
+    if missing := [name for name in needed(e) if importlib.util.find_spec(name) is None]:
         yield Problem(
             "installation",
             f"{', '.join(missing)} not installed: this is the light half",
             "make setup (see README)",
         )
+
+
+def needed(e: Experiment) -> list[str]:
+    """Packages that training `e` imports."""
+    names = [*TRAINING, *(["deepspeed"] if e.parallelism.strategy == "deepspeed" else [])]
+    return names + (["bitsandbytes"] if e.lora.method == "qlora" else [])
+
+
+def software(e: Experiment) -> Iterator[Problem]:
+    """Builds and versions that cannot train `e`, where what is installed here is what the ranks import."""
+    kind = e.hardware.accelerator
+    no_such_card = e.cluster.kind == "local" and kind != "cpu" and not this_machine().devices(kind)
+    if ranks_use_this_interpreter(e) and not no_such_card:
+        yield from unfit(e, this_interpreter())
+
+
+def tracker(e: Experiment) -> Iterator[Problem]:
+    if e.cluster.kind != "local":
+        return  # the node has its own
+    wanted = trackers(e.tracker)
+    if missing := [pip for name, pip in wanted.items() if importlib.util.find_spec(name) is None]:
+        yield Problem(
+            "tracker", f"{', '.join(missing)} not installed", f"pip install {' '.join(missing)}",
+            "tracker=none",
+        )  # fmt: skip
 
 
 def model(e: Experiment) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""The run report: one self-contained HTML file from a run's record, metrics and evaluation."""
+"""Reports: one self-contained HTML file of a run, or of several runs beside each other."""
 
 from ftcore.report.page import render
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ftcore.report import format as fmt
 from ftcore.report import svg
+from ftcore.report.axes import furnish, kept_points, plain_log_ticks, tick_formatter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,19 +80,19 @@ def line_chart(
             axes.text(0.5, 0.5, "no finite values", transform=axes.transAxes, ha="center", color=svg.TEXT)
         elif not log:
             axes.yaxis.set_major_locator(MaxNLocator(5))
-            axes.yaxis.set_major_formatter(_tick_formatter())
+            axes.yaxis.set_major_formatter(tick_formatter())
             if from_zero:
                 axes.set_ylim(bottom=0)
         else:
-            _plain_log_ticks(axes)
+            plain_log_ticks(axes)
         steps = {x for one in series for x in one.x}
         axes.xaxis.set_major_locator(
             FixedLocator(sorted(steps)) if len(steps) == 1 else MaxNLocator(6, integer=True)
         )
-        axes.xaxis.set_major_formatter(_tick_formatter())
+        axes.xaxis.set_major_formatter(tick_formatter())
         axes.margins(x=0.02)
         _mark_gaps(axes, series)
-        _furnish(axes)
+        furnish(axes)
         axes.text(0, 1.05, fmt.text(y_label), transform=axes.transAxes, color=svg.TEXT, va="bottom")
         beneath = {"transform": axes.transAxes, "ha": "right", "va": "top"}
         axes.text(1, -0.135, fmt.text(x_label), color=svg.TEXT, **beneath)
@@ -116,9 +117,9 @@ def bar_chart(pairs: Sequence[Pair], title: str, base_label: str = "base", tuned
         for index, pair in enumerate(pairs):
             y = index * row
             axes.text(0, y + 10, fmt.text(pair.label), color=svg.TEXT, va="center")
-            _bar(axes, y + 24, pair.base, svg.SECONDARY)
-            _bar(axes, y + 40, pair.tuned, svg.PRIMARY)
-        _furnish(axes)
+            bar(axes, y + 24, pair.base, svg.SECONDARY)
+            bar(axes, y + 40, pair.tuned, svg.PRIMARY)
+        furnish(axes)
         axes.grid(False)
         axes.grid(True, axis="x", color=svg.GRID, linewidth=0.8)
         axes.set_yticks([])
@@ -130,26 +131,8 @@ def bar_chart(pairs: Sequence[Pair], title: str, base_label: str = "base", tuned
 
 def _finite(series: Series, log: bool) -> Series:
     y = tuple(v if math.isfinite(v) and (v > 0 or not log) else math.nan for v in series.y)
-    return _thinned(Series(series.label, series.x, y, series.faint))
-
-
-def _thinned(series: Series) -> Series:
-    """At most MOST_POINTS points: of each stretch its lowest and highest, so that no spike is lost."""
-    count = len(series.y)
-    if count <= MOST_POINTS:
-        return series
-    stretch = math.ceil(2 * count / MOST_POINTS)
-    kept: set[int] = {0, count - 1}
-    for start in range(0, count, stretch):
-        indices = range(start, min(start + stretch, count))
-        finite = [i for i in indices if math.isfinite(series.y[i])]
-        gap = [i for i in indices if not math.isfinite(series.y[i])][:1]
-        kept.update(gap)
-        if finite:
-            kept.update((min(finite, key=series.y.__getitem__), max(finite, key=series.y.__getitem__)))
-    order = sorted(kept)
-    x, y = tuple(series.x[i] for i in order), tuple(series.y[i] for i in order)
-    return Series(series.label, x, y, series.faint)
+    kept = kept_points(y, MOST_POINTS)
+    return Series(series.label, tuple(series.x[i] for i in kept), tuple(y[i] for i in kept), series.faint)
 
 
 def _line(axes: "Axes", series: Series, index: int):
@@ -171,7 +154,8 @@ def _mark_gaps(axes: "Axes", series: Sequence[Series]) -> None:
         axes.plot(steps, [0] * len(steps), transform=axes.get_xaxis_transform(), **style)
 
 
-def _bar(axes: "Axes", y: float, share: Share | None, color: str) -> None:
+def bar(axes: "Axes", y: float, share: Share | None, color: str) -> None:
+    """A horizontal bar centred on `y` with its interval and, right of the frame, its per cent."""
     if share is None or not math.isfinite(share.value):
         axes.text(1.02, y, fmt.MISSING, color=svg.TEXT, va="center")
         return
@@ -184,17 +168,6 @@ def _bar(axes: "Axes", y: float, share: Share | None, color: str) -> None:
         for stroke, width in ((svg.PAPER, 3.2), (svg.TEXT, 1.3)):
             axes.plot(x, ends, color=stroke, linewidth=width, clip_on=False)
     axes.text(1.02, y, fmt.percent(share.value), color=svg.TEXT, va="center")
-
-
-def _furnish(axes: "Axes") -> None:
-    axes.patch.set_visible(False)
-    axes.figure.patch.set_visible(False)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(svg.AXIS)
-    axes.tick_params(axis="both", which="both", length=0, pad=5, labelcolor=svg.TEXT)
-    axes.grid(True, axis="y", color=svg.GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
 
 
 def _legend(axes: "Axes", handles: list, labels: Sequence[str]) -> None:
@@ -215,36 +188,6 @@ def _legend(axes: "Axes", handles: list, labels: Sequence[str]) -> None:
     # Set afterwards: matplotlib leaves out of a legend every label that begins with an underscore.
     for shown, label in zip(legend.get_texts(), labels, strict=True):
         shown.set_text(fmt.text(label))
-
-
-def _plain_log_ticks(axes: "Axes") -> None:
-    from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
-
-    low, high = axes.get_ylim()
-    decades = math.log10(high / low)
-    axes.yaxis.set_major_locator(LogLocator(subs=(1.0,) if decades > 2 else (1.0, 2.0, 5.0), numticks=6))
-    axes.yaxis.set_major_formatter(_tick_formatter())
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_minor_formatter(NullFormatter())
-
-
-def _tick_formatter():
-    """Tick labels as short as they can be while no two of an axis read the same."""
-    from matplotlib.ticker import Formatter
-
-    class Shortest(Formatter):
-        def __call__(self, value, pos=None):
-            return fmt.compact(value)
-
-        def format_ticks(self, values):
-            for digits in range(1, 8):
-                labels = [fmt.compact(value, digits) for value in values]
-                exact = all(math.isclose(float(f"{v:.{digits}g}"), v, rel_tol=1e-9) for v in values)
-                if exact and len(set(labels)) == len(labels):
-                    break
-            return labels if len(values) else []
-
-    return Shortest()
 
 
 def _spoken(title: str, x_label: str, series: Sequence[Series]) -> str:

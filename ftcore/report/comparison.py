@@ -90,8 +90,8 @@ def compare(evaluation: Mapping[str, Any] | None) -> Comparison | None:
     base, tuned = _mapping(evaluation.get("base")), _mapping(evaluation.get("tuned"))
     cases = [case for case in evaluation.get("cases") or () if isinstance(case, Mapping)]
     named = dict.fromkeys((*NAMES, *base, *tuned))
-    keys = [key for key in named if _share(base.get(key)) or _share(tuned.get(key))]
-    pairs = [Pair(_name(key), _share(base.get(key)), _share(tuned.get(key))) for key in keys]
+    keys = [key for key in named if share_of(base.get(key)) or share_of(tuned.get(key))]
+    pairs = [Pair(measure_name(key), share_of(base.get(key)), share_of(tuned.get(key))) for key in keys]
     read, tally = _chosen(cases)
     took = (("base", fmt.number(base.get("seconds"))), ("tuned", fmt.number(tuned.get("seconds"))))
     return Comparison(
@@ -156,7 +156,7 @@ def _reply(case: Mapping[str, Any], side: str) -> Reply:
 
 
 def _mark(key: str, value: bool, call_due: bool) -> Mark:
-    name = _name(key).lower()
+    name = measure_name(key).lower()
     good = value
     if key == "refused":
         name, good = (name if value else "did not refuse"), value != call_due
@@ -164,12 +164,12 @@ def _mark(key: str, value: bool, call_due: bool) -> Mark:
 
 
 def _measure(key: str, base: Mapping, tuned: Mapping, cases: Sequence[Mapping]) -> Measure:
-    before, after = _share(base.get(key)), _share(tuned.get(key))
+    before, after = share_of(base.get(key)), share_of(tuned.get(key))
     change = fmt.MISSING
     if before and after:
         points = round((after.value - before.value) * 100)
         change = f"{points:+d} points".replace("-", "−") if points else "no change"
-    return Measure(_name(key), _cell(base.get(key)), _cell(tuned.get(key)), change, _flips(key, cases))
+    return Measure(measure_name(key), _cell(base.get(key)), _cell(tuned.get(key)), change, _flips(key, cases))
 
 
 def _flips(key: str, cases: Sequence[Mapping[str, Any]]) -> str:
@@ -191,7 +191,7 @@ def _scored(score: Any, key: str) -> Any:
 
 
 def _cell(measure: Any) -> Cell:
-    share = _share(measure)
+    share = share_of(measure)
     if share is None:
         return Cell()
     interval = ""
@@ -203,7 +203,8 @@ def _cell(measure: Any) -> Cell:
     return Cell(fmt.percent(share.value), count, interval)
 
 
-def _share(measure: Any) -> Share | None:
+def share_of(measure: Any) -> Share | None:
+    """A measure of evaluation.json as a share with its interval, or None where it holds no finite one."""
     if not isinstance(measure, Mapping):
         return None
     value, count, total = (
@@ -224,5 +225,6 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _name(key: str) -> str:
+def measure_name(key: str) -> str:
+    """A measure's key as a person reads it."""
     return NAMES.get(key, fmt.text(key).replace("_", " ").capitalize())

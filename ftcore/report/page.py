@@ -22,7 +22,16 @@ _GROUPS = (
         ),
     ),
     ("Model", "model", (("path", "Path"), ("sha256", "SHA-256"))),
-    ("Code", "code", (("commit", "Commit"), ("dirty", "Uncommitted"), ("diff_sha256", "Diff SHA-256"))),
+    (
+        "Code",
+        "code",
+        (
+            ("commit", "Commit"),
+            ("dirty", "Uncommitted"),
+            ("diff_sha256", "Diff SHA-256"),
+            ("source_sha256", "Program SHA-256"),
+        ),
+    ),
     (
         "Hardware",
         "hardware",
@@ -67,33 +76,38 @@ def render(
     """
     record = record or {}
     lines = curves.by_step(metrics or ())
-    return _template().render(
-        name=fmt.text(record.get("name")) or "unnamed run",
-        state=fmt.text(record.get("state")) or "unknown",
-        tone=summary.tone(record.get("state")),
-        command=fmt.text(record.get("command")),
-        overrides=[fmt.text(one) for one in record.get("overrides") or ()],
-        origin=_origin(record),
-        failure=summary.failure(record),
-        trouble=curves.trouble(lines),
-        figures=summary.figures(record, lines),
-        comparison=comparison.compare(evaluation),
-        charts=curves.charts(lines),
-        steps=len(lines),
-        stages=summary.stages(record),
-        attempts=summary.attempts(record),
-        groups=_groups(record),
-        packages=summary.packages(record),
-        artifacts=summary.artifacts(record),
-        config=fmt.text(config_text),
-        commands=summary.commands(record),
+    return (
+        environment()
+        .get_template("run.html.j2")
+        .render(
+            name=fmt.text(record.get("name")) or "unnamed run",
+            state=fmt.text(record.get("state")) or "unknown",
+            tone=summary.tone(record.get("state")),
+            command=fmt.text(record.get("command")),
+            overrides=[fmt.text(one) for one in record.get("overrides") or ()],
+            origin=_origin(record),
+            failure=summary.failure(record),
+            trouble=curves.trouble(lines),
+            figures=summary.figures(record, lines),
+            comparison=comparison.compare(evaluation),
+            charts=curves.charts(lines),
+            steps=len(lines),
+            stages=summary.stages(record),
+            attempts=summary.attempts(record),
+            groups=_groups(record),
+            packages=summary.packages(record),
+            artifacts=summary.artifacts(record),
+            config=fmt.text(config_text),
+            commands=summary.commands(record),
+        )
     )
 
 
-def _template():
+def environment():
+    """The templates, with everything escaped that they do not call safe."""
     import jinja2
 
-    environment = jinja2.Environment(
+    templates = jinja2.Environment(
         loader=jinja2.PackageLoader("ftcore.report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -101,8 +115,8 @@ def _template():
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["language"] = fmt.language
-    return environment.get_template("run.html.j2")
+    templates.filters["language"] = fmt.language
+    return templates
 
 
 def _origin(record: Mapping[str, Any]) -> tuple[summary.Fact, ...]:
@@ -116,6 +130,9 @@ def _origin(record: Mapping[str, Any]) -> tuple[summary.Fact, ...]:
         ("created", "Created"),
         ("seed", "Seed"),
         ("config_hash", "Config hash"),
+        ("reproduces", "Reproduces"),
+        ("tags", "Tags"),
+        ("note", "Note"),
     )
 
 

@@ -16,8 +16,10 @@ _CODE = frozenset(
     (
         "id",
         "config_hash",
+        "reproduces",
         "commit",
         "diff_sha256",
+        "source_sha256",
         "sha256",
         "cache_key",
         "path",
@@ -177,7 +179,7 @@ def _detail(value: Any) -> str:
 
 
 def _steps(found: Sequence[Mapping[str, Any]], name_of, detail: str) -> tuple[Step, ...]:
-    took = [_seconds(one) for one in found]
+    took = [stage_seconds(one) for one in found]
     longest = max((seconds for seconds in took if seconds), default=0)
     return tuple(
         Step(
@@ -195,11 +197,12 @@ def _steps(found: Sequence[Mapping[str, Any]], name_of, detail: str) -> tuple[St
     )
 
 
-def _seconds(one: Mapping[str, Any]) -> float | None:
-    seconds = fmt.number(one.get("seconds"))
-    if seconds is None:
-        seconds = fmt.elapsed(one.get("started"), one.get("ended"))
-    return seconds if seconds is not None and math.isfinite(seconds) else None
+def stage_seconds(one: Mapping[str, Any]) -> float | None:
+    """What a stage or an attempt took, or None where it does not say."""
+    took = fmt.number(one.get("seconds"))
+    if took is None:
+        took = fmt.elapsed(one.get("started"), one.get("ended"))
+    return took if took is not None and math.isfinite(took) else None
 
 
 def failure(record: Mapping[str, Any]) -> Failure | None:
@@ -271,6 +274,7 @@ def commands(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     lines = [("write this page again", f"python -m ftcore report {run}")]
     if record.get("state") != "completed":
         lines.insert(0, ("go on from the newest valid checkpoint", f"python -m ftcore resume {run}"))
+    lines.append(("the same program and configuration in a new run", f"python -m ftcore rerun {run}"))
     if command := fmt.text(record.get("command")):
-        lines.append(("the same again, in a new run directory", command))
+        lines.append(("the same again with the program of today", command))
     return tuple(lines)

@@ -24,6 +24,9 @@ SECONDARY = "#050505"
 FAINT = "#060606"
 BAD = "#070707"
 PAPER = "#080808"
+REST = "#090909"
+RUNS = tuple(f"#0b0b{index:02x}" for index in range(8))
+"""One for each of the runs that a page tells apart; `palette.css` says how they look."""
 
 _VARIABLES = {
     TEXT: "var(--chart-text, currentColor)",
@@ -34,11 +37,16 @@ _VARIABLES = {
     FAINT: "var(--chart-faint, #9ec3d3)",
     BAD: "var(--chart-bad, #b3372f)",
     PAPER: "var(--card, #ffffff)",
+    REST: "var(--run-rest, #b9bcc2)",
+    **{sentinel: f"var(--run-{index}, #2b6f8f)" for index, sentinel in enumerate(RUNS)},
 }
+CLASS = "class:"
+"""`line.set_gid(CLASS + "raw r3")` gives the line's element those classes in the page."""
 
 FONT_SIZE = 11
 _FONT = re.compile(r"font(?:-family)?:\s*([^;]*)")
 _SIZE = re.compile(r"([\d.]+)px")
+_NUMBER = re.compile(r"-?\d+\.\d+")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 
 
@@ -75,6 +83,8 @@ def inline(figure: "Figure", label: str, seed: str) -> str:
     for element in root.iter():
         if "style" in element.attrib:
             element.set("style", _restyle(element.get("style", "")))
+        if "d" in element.attrib:
+            element.set("d", _short(element.get("d", "")))
     root.attrib = {"class": "chart", "role": "img", "aria-label": label, "viewBox": view_box}
     return ElementTree.tostring(root, encoding="unicode")
 
@@ -112,12 +122,20 @@ def _own_ids(root: ElementTree.Element, prefix: str) -> None:
                 element.set(key, _renamed(value, rename))
     for element in root.iter():
         name = element.attrib.pop("id", None)
-        if name in used:
+        if name and name.startswith(CLASS):
+            element.set("class", name.removeprefix(CLASS))
+        elif name in used:
             element.set("id", prefix + name)
 
 
 def _renamed(value: str, rename: Callable[[str], str]) -> str:
     return _REFERENCE.sub(lambda match: f"url(#{rename(match[1])})", value)
+
+
+def _short(path: str) -> str:
+    """A path to a tenth of a unit, less than a pixel; what is round keeps more."""
+    digits = 3 if "C" in path else 1
+    return " ".join(_NUMBER.sub(lambda match: f"{float(match[0]):.{digits}f}", path).split())
 
 
 def _restyle(declarations: str) -> str:

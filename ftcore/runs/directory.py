@@ -3,9 +3,10 @@
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from ftcore.config.errors import Problem, RequestError, nearest
@@ -18,6 +19,10 @@ class RunDirectory:
     """Where everything of one run lies."""
 
     path: Path
+
+    writer: int | None = None
+    """The attempt that writes through this, for a process of a job: it may while no newer one has begun
+    (`record.turn`). None is a person's command."""
 
     @property
     def id(self) -> str:
@@ -108,35 +113,60 @@ def make(runs_dir: Path, name: str) -> RunDirectory:
         raise RequestError([Problem("runs_dir", f"cannot write to {parent}: {error.strerror}")]) from None
 
 
+def folders(runs_dir: Path) -> list[str]:
+    """`NAME/ID` of every folder under `runs_dir` that may be a run, oldest first; reads no record.
+
+    Names that begin with a dot (the cache, the index) are no runs.
+    """
+    found = []
+    for name in _inside(runs_dir):
+        found += [(run, name) for run in _inside(runs_dir / name)]
+    return [f"{name}/{run}" for run, name in sorted(found)]
+
+
+def _inside(folder: Path) -> list[str]:
+    """Names of the folders in `folder`; none where it is not there, or closed to us."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+    except OSError:
+        return []
+
+
 def every(runs_dir: Path) -> Iterator[RunDirectory]:
     """All runs under `runs_dir`, oldest first."""
-    records = (
-        path for path in runs_dir.glob("*/*/record.json") if not path.parent.parent.name.startswith(".")
-    )
-    yield from (RunDirectory(path.parent) for path in sorted(records, key=lambda path: path.parent.name))
+    return _recorded(runs_dir, folders(runs_dir))
+
+
+def _recorded(runs_dir: Path, paths: Iterable[str]) -> Iterator[RunDirectory]:
+    for path in paths:
+        run = RunDirectory(runs_dir / path)
+        if run.record.is_file():
+            yield run
 
 
 def find(runs_dir: Path, reference: str) -> RunDirectory:
     """The run that `reference` means: an id, the beginning of one, a folder, or `last`.
 
-    Raises RequestError where there is none, or more than one.
+    Looks at names, and for records only where a name fits. Raises RequestError where there is none, or more
+    than one.
     """
     # Absolute, so that `.` and `../ID` have the run's id and name.
     folder = Path(os.path.abspath(reference))
     with suppress(OSError, ValueError):  # a reference too long, or of no possible name, is no folder
         if (folder / "record.json").is_file():
             return RunDirectory(folder)
-    runs = list(every(runs_dir))
-    if reference == "last" and runs:
-        return runs[-1]
-    matches = [run for run in runs if run.id.startswith(reference) or f"{run.name}/{run.id}" == reference]
+    paths = folders(runs_dir)
+    if reference == "last" and (newest := next(_recorded(runs_dir, reversed(paths)), None)):
+        return newest
+    fitting = [path for path in paths if path == reference or path.partition("/")[2].startswith(reference)]
+    matches = list(_recorded(runs_dir, fitting))
     if len(matches) == 1:
         return matches[0]
     if matches:
         shown = ", ".join(run.id for run in matches[:5])
         raise RequestError([Problem(reference, f"{len(matches)} runs begin so", shown)])
-    ids = [run.id for run in runs]
-    where = f"no such run under {runs_dir}"
-    raise RequestError(
-        [Problem(reference, where, ", ".join(ids[-5:]) or "(no runs yet)", nearest(reference, ids))]
-    )
+    newest = [run.id for run in islice(_recorded(runs_dir, reversed(paths)), 5)]
+    shown = ", ".join(reversed(newest)) or "(no runs yet)"
+    ids = [path.partition("/")[2] for path in reversed(paths)]
+    raise RequestError([Problem(reference, f"no such run under {runs_dir}", shown, nearest(reference, ids))])

@@ -23,8 +23,10 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
                 file.flush()
                 os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a write that fails does not know what it was for
         raise
     if durable:
         sync_path(path.parent)
@@ -59,12 +61,15 @@ def sync_tree(folder: Path) -> None:
 
 
 @contextmanager
-def folder_in_one_step(target: Path) -> Iterator[Path]:
+def folder_in_one_step(target: Path, *, alone: bool = False) -> Iterator[Path]:
     """A temporary folder beside `target` to fill; renamed to it on success, removed on failure.
 
     `target` therefore exists whole or not at all. Where it exists already, what was filled is dropped.
+    `alone`: no other process fills it now, so what one that was killed left of it is removed.
     """
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    for left in target.parent.glob(f".{target.name}.*.tmp") if alone else ():
+        shutil.rmtree(left, ignore_errors=True)
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:

@@ -1,63 +1,84 @@
-"""The record of a run whose processes are gone, made to say what became of them."""
+"""The record of a run whose processes are gone, made to say what became of them (`ftcore.runs.verdict`)."""
 
-import signal
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 from ftcore.runs import attempt_files, record
 from ftcore.runs.directory import RunDirectory
+from ftcore.runs.disk import full
 from ftcore.runs.files import read_json
+from ftcore.runs.job_log import time_limit
+from ftcore.runs.verdict import OPEN_STATES, Left, awaits_next_job, conclude, lose_turn
 from launchers.local_controller import EXITS
 
-OPEN_STATES = ("created", "queued", "running")
+__all__ = ["OPEN_STATES", "lost_its_turn", "reconcile", "written_failures"]
+
 LAST_LINES = 20
-NOTICED_WITHIN = timedelta(seconds=1)
-"""A launcher polls: a death lies up to this much before the time it was noted at."""
 
 
-def reconcile(run: RunDirectory) -> record.Record:
+def reconcile(run: RunDirectory, write: bool = True) -> record.Record:
     """Make the newest attempt say how it ended, and why; the record after that.
 
     To be called only once the job's processes are known to be gone. They may have ended without a word
-    (killed, out of memory, node lost). Where several ranks failed, the earliest is the cause: the others
-    failed because it did.
+    (killed, out of memory, node lost). In a folder that cannot be written, and without `write`, only the
+    record that is given back says so.
     """
     entry = record.read(run)
     if not entry["attempts"]:
         return entry
+    number, now = len(entry["attempts"]), record.now()
+    left = left_behind(run, entry)
+    if write and entry["state"] in OPEN_STATES and not left.written and (problem := full(run.path)):
+        left = replace(left, full=f"{problem}: {run.path}")
+
+    def change(current: record.Record) -> None:
+        # Somebody may have resumed it since it was read.
+        if len(current["attempts"]) == number:
+            conclude(current, left, now)
+
+    return _changed(run, entry, change, write)
+
+
+def lost_its_turn(run: RunDirectory, entry: record.Record, write: bool = True) -> record.Record:
+    """`entry`, whose next job is gone before it began, ended; likewise."""
+    asked = read_json(run.attempt(entry["attempts"][-1]["number"]) / attempt_files.STOP)
+    reason = asked["reason"] if asked else f"job {entry['launch']['job_id']} is gone"
+
+    def change(current: record.Record) -> None:
+        if awaits_next_job(current):
+            lose_turn(current, reason)
+
+    return _changed(run, entry, change, write)
+
+
+def _changed(
+    run: RunDirectory, entry: record.Record, change: Callable[[record.Record], None], write: bool
+) -> record.Record:
+    after = deepcopy(entry)
+    change(after)
+    if after == entry or not write:
+        return after
+    try:
+        return record.update(run, change)
+    except OSError:
+        # A read-only mount, somebody else's runs, a full disk: what became of it is known nevertheless.
+        return after
+
+
+def left_behind(run: RunDirectory, entry: record.Record) -> Left:
+    """What the newest attempt's folder holds, and what else tells of its end."""
     attempt = run.attempt(entry["attempts"][-1]["number"])
-    asked = read_json(attempt / attempt_files.STOP)
-    failures = first_failures(attempt, entry)
-    if awaits_next_job(entry):
-        return entry
-    if entry["state"] in OPEN_STATES:
-        if asked and not written_failures(attempt):
-            record.end_attempt(run, asked["state"], asked["reason"])
-        else:
-            cause = failures[0] if failures else _silent(attempt, entry, 0, UNKNOWN)
-            record.end_attempt(run, "failed", cause["message"], cause)
-    elif entry["state"] == "failed" and failures and failures[0] != entry["error"]:
-
-        def blame(changed: record.Record) -> None:
-            changed["error"] = failures[0]
-            changed["attempts"][-1]["reason"] = failures[0]["message"]
-
-        record.update(run, blame)
-    return record.read(run)
-
-
-def awaits_next_job(entry: record.Record) -> bool:
-    """Whether the newest attempt ended well and another job is to do the rest (`record.hand_over`)."""
-    return entry["state"] == "queued" and entry["attempts"][-1]["state"] == "completed"
-
-
-UNKNOWN = "its processes ended without a word (killed, or out of memory?)"
-
-
-def first_failures(attempt: Path, entry: record.Record) -> list[record.Record]:
-    """What ranks wrote of their failures, and deaths of ranks that could not, earliest first."""
-    found = written_failures(attempt) + _deaths(attempt, entry)
-    return sorted(found, key=lambda one: datetime.fromisoformat(one["time"]))
+    exits = read_json(attempt / EXITS) or {}
+    ranks = {0, *(int(rank) for rank, ended in exits.items() if ended["code"])}
+    return Left(
+        asked=read_json(attempt / attempt_files.STOP),
+        written=written_failures(attempt),
+        exits=exits,
+        tails={rank: _tail(attempt / f"rank{rank}.err") for rank in ranks},
+        time_limit=time_limit(run, entry),
+    )
 
 
 def written_failures(attempt: Path) -> list[record.Record]:
@@ -65,36 +86,6 @@ def written_failures(attempt: Path) -> list[record.Record]:
     return [failure for path in attempt.glob(attempt_files.FAILURES) if (failure := read_json(path))]
 
 
-def _deaths(attempt: Path, entry: record.Record) -> list[record.Record]:
-    """Ranks that a signal ended, or that failed before they could write anything down."""
-    deaths = []
-    for rank, ended in (read_json(attempt / EXITS) or {}).items():
-        if ended["code"] and not (attempt / attempt_files.failure(rank)).exists():
-            failure = _silent(attempt, entry, int(rank), _how(int(rank), ended["code"]))
-            time = datetime.fromtimestamp(ended["time"]).astimezone() - NOTICED_WITHIN
-            deaths.append(failure | {"time": time.isoformat()})
-    return deaths
-
-
-def _how(rank: int, code: int) -> str:
-    if code > 0:
-        return f"rank {rank} ended with exit code {code} (see rank{rank}.err)"
-    name = signal.Signals(-code).name
-    return f"rank {rank} was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
-
-
-def _silent(attempt: Path, entry: record.Record, rank: int, reason: str) -> record.Record:
-    ended = ("created", "completed")
-    open_stages = [stage["name"] for stage in entry["stages"] if stage["state"] not in ended]
-    nodes = entry["attempts"][-1]["nodes"] or [entry["hardware"]["hostname"]]
-    log = attempt / f"rank{rank}.err"
+def _tail(log: Path) -> str:
     lines = log.read_text(errors="replace").splitlines()[-LAST_LINES:] if log.exists() else []
-    return {
-        "stage": open_stages[-1] if open_stages else "start",
-        "rank": rank,
-        "node": nodes[rank // entry["launch"]["tasks_per_node"]] if len(nodes) > 1 else nodes[0],
-        "type": "ProcessDied",
-        "message": reason,
-        "traceback": "\n".join(lines),
-        "time": record.now(),
-    }
+    return "\n".join(lines)

@@ -1,12 +1,14 @@
 """`record.json`: what was asked, what it ran on, what came out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from ftcore.config import plain_yaml
+from ftcore.runs.attempt_files import MACHINES
 from ftcore.runs.directory import RunDirectory
 from ftcore.runs.files import locked, read_json, write_json
+from ftcore.runs.verdict import close
 
 SCHEMA_VERSION = 2
 """2 (November 2026): the resolved configuration inside; tags, note, reproduces; the program's identity."""
@@ -15,6 +17,14 @@ STATES = ("created", "queued", "running", "completed", "failed", "cancelled", "p
 STAGES = ("prepare", "train", "export", "merge", "evaluate")
 
 Record = dict[str, Any]
+
+
+class Superseded(Exception):
+    """A newer attempt of the run has begun: what this one would write belongs to nobody any more.
+
+    Slurm counts a node whose daemon is silent as lost and starts the job elsewhere; what ran on that node
+    may well live on, and train.
+    """
 
 
 def now() -> str:
@@ -35,6 +45,8 @@ def read(run: RunDirectory) -> Record:
 def upgraded(record: Record, run: RunDirectory) -> Record:
     """A record of an older schema as this version's readers expect it; a newer one is left as it is."""
     if record.get("schema_version", 1) < 2:
+        from ftcore.config import plain_yaml
+
         record = {"reproduces": None, "tags": [], "note": "", **record, "schema_version": 2}
         record["config"] = plain_yaml.load(run.config) if run.config.exists() else {}
         record.get("code", {}).setdefault("source_sha256", None)
@@ -44,11 +56,24 @@ def upgraded(record: Record, run: RunDirectory) -> Record:
 
 def update(run: RunDirectory, change: Callable[[Record], None]) -> Record:
     """Apply `change` to the record under its lock and write it back in one step."""
-    with locked(run.path / ".record.lock"):
-        record = read(run)
+    with turn(run) as record:
         change(record)
         write_json(run.record, record)
     return record
+
+
+@contextmanager
+def turn(run: RunDirectory) -> Iterator[Record]:
+    """Hold the run while something of it is written; gives the record. Not to be nested.
+
+    Attempts begin under the same lock: whatever an older one writes is there before the next one looks, or
+    is not written at all. Raises Superseded where `run.writer` is no longer the newest attempt.
+    """
+    with locked(run.path / ".record.lock"):
+        record = read(run)
+        if run.writer is not None and run.writer != len(record["attempts"]):
+            raise Superseded(f"attempt {run.writer} goes no further: {len(record['attempts'])} has begun")
+        yield record
 
 
 def begin_attempt(run: RunDirectory) -> int:
@@ -74,17 +99,14 @@ def begin_attempt(run: RunDirectory) -> int:
 
 def end_attempt(run: RunDirectory, state: str, reason: str, error: Record | None = None) -> None:
     """Close the newest attempt, and the run with it."""
+    update(run, lambda record: close(record, state, reason, error, now()))
 
-    def change(record: Record) -> None:
-        attempt = record["attempts"][-1]
-        attempt.update(state=state, ended=now(), reason=reason)
-        record["state"] = state
-        record["error"] = error
-        for stage in record["stages"]:
-            if stage["state"] == "running":
-                stage.update(state=state, ended=now())
 
-    update(run, change)
+def gather_machines(run: RunDirectory, number: int) -> None:
+    """Put what the nodes of attempt `number` told of themselves into the record."""
+    told = [read_json(path) for path in sorted(run.attempt(number).glob(MACHINES))]
+    machines = {facts["host"]: facts for facts in told if facts}
+    update(run, lambda record: record["attempts"][number - 1].update(machines=machines))
 
 
 def hand_over(run: RunDirectory) -> None:
@@ -101,16 +123,6 @@ def hand_over(run: RunDirectory) -> None:
         attempt.update(state="completed", ended=now(), reason=f"trained; the rest in job {then}")
         launch.update(job_id=then, then=None)
         record["state"] = "queued"
-
-    update(run, change)
-
-
-def lose_turn(run: RunDirectory, reason: str) -> None:
-    """End a run whose next job was taken out of the queue before it began."""
-
-    def change(record: Record) -> None:
-        record["state"] = "cancelled"
-        record["attempts"][-1]["reason"] += f"; {reason}"
 
     update(run, change)
 

@@ -31,14 +31,17 @@ def save(folder: Path, cache_dir: Path) -> str:
     stamp = _stamp(files)
     kept = cache_dir / "sources" / f"{stamp}.tar.gz"
     known = read_json(kept.with_suffix(".json"))
-    if known is None or not kept.exists():
-        known = {"identity": identity(files)}
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        temporary = kept.with_name(f".{stamp}.{os.getpid()}.tmp")
-        temporary.write_bytes(_archive(files))
-        temporary.replace(kept)
-        write_json(kept.with_suffix(".json"), known, durable=False)
-    _link(kept, folder / ARCHIVE)
+    if known is not None:
+        with suppress(FileNotFoundError):  # gone, or taken away this moment
+            _link(kept, folder / ARCHIVE)
+            return known["identity"]
+    known = {"identity": identity(files)}
+    (folder / ARCHIVE).write_bytes(_archive(files))
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    temporary = kept.with_name(f".{stamp}.{os.getpid()}.tmp")
+    _link(folder / ARCHIVE, temporary)
+    temporary.replace(kept)
+    write_json(kept.with_suffix(".json"), known, durable=False)
     return known["identity"]
 
 
@@ -53,6 +56,16 @@ def unpack(archive: Path, folder: Path) -> None:
     """The archive's files under `folder`."""
     with tarfile.open(archive) as tar:
         tar.extractall(folder, filter="data")
+
+
+def texts(archive: Path) -> dict[str, str]:
+    """Name -> text of the files in an archive."""
+    found = {}
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            if (file := tar.extractfile(member)) is not None:
+                found[member.name] = file.read().decode("utf-8", errors="replace")
+    return found
 
 
 def program() -> dict[str, Path]:
@@ -104,7 +117,9 @@ def _stamp(files: dict[str, Path]) -> str:
 
 def _link(source: Path, target: Path) -> None:
     """A hard link, or a copy where the file system has none."""
-    with suppress(OSError):
+    try:
         os.link(source, target)
-        return
-    shutil.copyfile(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copyfile(source, target)

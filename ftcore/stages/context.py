@@ -7,9 +7,10 @@ from types import FrameType
 from typing import Any
 
 from ftcore.config.schema import Experiment
-from ftcore.runs import record
 from ftcore.runs.directory import RunDirectory
 from ftcore.runs.progress import Progress
+from ftcore.runs.warning import warn
+from ftcore.tracking.process import Tracking
 from launchers import Rank
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
@@ -56,11 +57,11 @@ class Context:
     rank: Rank
     stop: StopRequest
     progress: Progress
+    tracking: Tracking
 
     def warn(self, text: str) -> None:
         """Into this rank's log, and into the record for whoever follows the run."""
-        print(f"warning: {text}", flush=True)
-        record.update(self.run, lambda entry: entry["attempts"][-1].setdefault("warnings", []).append(text))
+        warn(self.run, text)
 
     def report(self, done: int, total: int | None, unit: str, **shown: Any) -> None:
         """Show progress, and end here if a stop was asked for."""

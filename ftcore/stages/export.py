@@ -34,7 +34,7 @@ def work(context: Context) -> Detail:
     for warning in warnings:
         context.warn(warning)
     weights = state.trained_weights(newest)
-    with folder_in_one_step(target(e, run)) as folder:
+    with folder_in_one_step(target(e, run), alone=True) as folder:
         if e.lora.method == "full":
             state.write_model(e, weights, folder)
         else:

@@ -15,7 +15,7 @@ def pending(e: Experiment, run: RunDirectory) -> bool:
 def work(context: Context) -> Detail:
     from ftcore.training.state import merge_adapter
 
-    with folder_in_one_step(context.run.merged) as folder:
+    with folder_in_one_step(context.run.merged, alone=True) as folder:
         merge_adapter(context.experiment, context.run.adapter, folder)
     return {"artifacts": artifacts(context.run.merged, context.run.path)}
 

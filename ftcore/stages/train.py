@@ -5,7 +5,7 @@ from typing import Any
 
 from ftcore.config.schema import Experiment
 from ftcore.config.xtuner.build import backend
-from ftcore.runs import metrics
+from ftcore.runs import metrics, record
 from ftcore.runs.directory import RunDirectory
 from ftcore.runs.files import write_json
 from ftcore.runs.record import Record
@@ -38,7 +38,7 @@ def work(context: Context) -> Detail:
         shown = {name: entry[name] for name in ("loss", "lr", "tokens_per_second")}
         context.progress.update(step, total, "steps", **shown)
 
-    callbacks = Callbacks(lambda: bool(context.stop), progress, context.warn)
+    callbacks = Callbacks(lambda: bool(context.stop), progress, context.warn, context.tracking.begin)
     outcome = train(e, context.run, Path(data["data"]), rank, context.attempt, callbacks)
     # Not where train raises: as soon as this rank hangs up, all others fail too, and the first failure that
     # is written down must be the one that caused them.
@@ -47,8 +47,9 @@ def work(context: Context) -> Detail:
         raise Stopped(context.stop.received or "another rank's request")
     if not rank.main:
         return {}
-    results = summary(metrics.read(context.run.metrics))
-    write_json(context.run.trained, results)
+    with record.turn(context.run):
+        results = summary(metrics.read(context.run.metrics))
+        write_json(context.run.trained, results)
     return results
 
 

@@ -4,7 +4,10 @@
 """
 
 import random
+import secrets
 import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +16,63 @@ import torch
 import torch.distributed as dist
 from mmengine.runner import FlexibleRunner
 
+from ftcore.config.errors import WorkError
+from ftcore.runs.disk import full
 from ftcore.runs.files import sync_path, sync_tree, write_json
 from ftcore.training.checkpoint_files import MANIFEST, Checkpoint, every, examine
+from ftcore.training.distributed import from_main
 
 
-def save(runner: FlexibleRunner, folder: Path, step: int, iteration: int, keep: int | None) -> None:
+def save(
+    runner: FlexibleRunner,
+    folder: Path,
+    step: int,
+    iteration: int,
+    keep: int | None,
+    turn: Callable[[], AbstractContextManager[Any]],
+) -> None:
     """Save the state after optimiser step `step`; collective, every rank calls it.
 
-    Older checkpoints are dropped down to `keep` only after the new one is whole on disk.
+    Older checkpoints are dropped down to `keep` only after the new one is whole on disk. Where it cannot be
+    written nothing is left of it, and a full disk is told as such (WorkError). `turn` guards what rank 0
+    does to `folder`.
     """
-    rank = dist.get_rank()
     target = folder / f"step_{step:08d}"
-    temporary = folder / f".{target.name}.tmp"
+    # Named by this group of ranks: ranks of an older attempt may still be writing theirs.
+    temporary = folder / f".{target.name}-{from_main(lambda: secrets.token_hex(4))}.tmp"
+    try:
+        _write(runner, temporary, step, iteration, turn)
+        if dist.get_rank() == 0:
+            with turn():
+                shutil.rmtree(target, ignore_errors=True)
+                temporary.rename(target)
+                sync_path(folder)
+                if keep is not None:
+                    _prune(folder, keep)
+    except Exception as error:
+        problem = full(folder)
+        # On a full disk the room it takes is what the record of this failure needs.
+        shutil.rmtree(temporary, ignore_errors=True)
+        if problem:
+            raise WorkError(f"{problem}: step {step} is not saved, in {folder}") from error
+        raise
+    dist.barrier()
+
+
+def _write(
+    runner: FlexibleRunner,
+    temporary: Path,
+    step: int,
+    iteration: int,
+    turn: Callable[[], AbstractContextManager[Any]],
+) -> None:
+    """All files of a checkpoint into `temporary`, the manifest last; collective."""
+    rank = dist.get_rank()
     if rank == 0:
-        for unfinished in folder.glob(".step_*.tmp"):  # of an attempt that was killed while it saved
-            shutil.rmtree(unfinished)
-        temporary.mkdir(parents=True)
+        with turn():
+            for unfinished in temporary.parent.glob(".step_*.tmp"):  # of an attempt killed while it saved
+                shutil.rmtree(unfinished)
+            temporary.mkdir(parents=True)
     dist.barrier()
     runner.strategy.save_checkpoint(
         filename=str(temporary / _state_name(runner)),
@@ -42,12 +86,6 @@ def save(runner: FlexibleRunner, folder: Path, step: int, iteration: int, keep: 
         files = {str(p.relative_to(temporary)): p.stat().st_size for p in temporary.rglob("*") if p.is_file()}
         sync_tree(temporary)
         write_json(temporary / MANIFEST, {"step": step, "iteration": iteration, "files": files})
-        shutil.rmtree(target, ignore_errors=True)
-        temporary.rename(target)
-        sync_path(folder)
-        if keep is not None:
-            _prune(folder, keep)
-    dist.barrier()
 
 
 def resume(runner: FlexibleRunner, checkpoint: Checkpoint) -> None:

@@ -15,7 +15,7 @@ from ftcore.config.schema import Experiment
 from ftcore.config.xtuner import build
 from ftcore.data.dataset import EpochSampler, PackedDataset, collate
 from ftcore.plan.batch import Duration, batch, duration
-from ftcore.runs import metrics
+from ftcore.runs import metrics, record
 from ftcore.runs.directory import RunDirectory
 from ftcore.training import hooks, loop, model, optimizer, schedule, strategy
 from ftcore.training.checkpoint_files import Checkpoint, newest
@@ -41,6 +41,9 @@ class Callbacks:
 
     warn: Callable[[str], None]
 
+    begin: Callable[[int], None] = lambda step: None
+    """Called by rank 0 before the first step, with the step that training goes on after."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -64,7 +67,9 @@ def train(
     if rank.main:
         for warning in warnings:
             callbacks.warn(warning)
-        metrics.truncate(run.metrics, start.step if start else 0)
+        with record.turn(run):
+            metrics.truncate(run.metrics, start.step if start else 0)
+        callbacks.begin(start.step if start else 0)
     if start is not None and start.step >= length.steps:
         return Outcome(True, start.step, length.steps)
     runner = _runner(e, run, dataset, length, rank, logs, callbacks, start)
@@ -126,10 +131,12 @@ def _own_hooks(
     start: Checkpoint | None,
 ) -> list[dict[str, Any]]:
     accumulation = batch(e).accumulation
+    turn = functools.partial(record.turn, run)
     own: list[dict[str, Any]] = [
         {
             "type": hooks.MetricsHook,
             "path": run.metrics,
+            "turn": turn,
             "accumulation": accumulation,
             "iterations_per_epoch": length.iterations_per_epoch,
             "stopping": callbacks.stopping,
@@ -138,6 +145,7 @@ def _own_hooks(
         {
             "type": hooks.SaveHook,
             "folder": run.checkpoints,
+            "turn": turn,
             "accumulation": accumulation,
             "every": e.checkpoint.every,
             "keep": e.checkpoint.keep,

@@ -3,6 +3,7 @@
 import resource
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from ftcore.training import checkpoint
 from ftcore.training.checkpoint_files import Checkpoint
 
 BYTES_PER_GIB = 2**30
+
+Turn = Callable[[], AbstractContextManager[Any]]
+"""Entered by rank 0 around what it writes into the run; raises where a newer attempt has the run."""
 
 
 class StepHook(Hook):
@@ -40,13 +44,14 @@ class MetricsHook(StepHook):
     def __init__(
         self,
         path: Path,
+        turn: Turn,
         accumulation: int,
         iterations_per_epoch: int,
         stopping: Callable[[], bool],
         progress: Callable[[int, dict[str, Any]], None],
     ) -> None:
         super().__init__(accumulation)
-        self.path, self.iterations_per_epoch = path, iterations_per_epoch
+        self.path, self.turn, self.iterations_per_epoch = path, turn, iterations_per_epoch
         self.stopping, self.progress = stopping, progress
         self._clear()
 
@@ -89,7 +94,8 @@ class MetricsHook(StepHook):
             "grad_norm": self._grad_norm(runner),
             "time": round(time.time(), 3),
         }
-        metrics.append(self.path, entry)
+        with self.turn():
+            metrics.append(self.path, entry)
         self.progress(entry["step"], entry)
 
     def _clear(self) -> None:
@@ -120,9 +126,11 @@ class SaveHook(StepHook):
 
     priority = "VERY_LOW"
 
-    def __init__(self, folder: Path, accumulation: int, every: int | None, keep: int | None) -> None:
+    def __init__(
+        self, folder: Path, turn: Turn, accumulation: int, every: int | None, keep: int | None
+    ) -> None:
         super().__init__(accumulation)
-        self.folder, self.every, self.keep = folder, every, keep
+        self.folder, self.turn, self.every, self.keep = folder, turn, every, keep
         self.due = False
 
     def after_train_iter(
@@ -132,7 +140,7 @@ class SaveHook(StepHook):
         loop = runner.train_loop
         self.due |= self.every is not None and done % self.every == 0
         if self.ends_step(batch_idx) and (self.due or loop.stop_training or done == loop.max_iters):
-            checkpoint.save(runner, self.folder, done // self.accumulation, done, self.keep)
+            checkpoint.save(runner, self.folder, done // self.accumulation, done, self.keep, self.turn)
             self.due = False
 
 

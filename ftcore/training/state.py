@@ -1,5 +1,6 @@
 """The trained weights of a checkpoint, in the forms that others read."""
 
+import json
 from pathlib import Path
 
 import torch
@@ -47,8 +48,16 @@ def write_adapter(e: Experiment, weights: Weights, folder: Path) -> None:
         inference_mode=True,
     )  # fmt: skip
     config.save_pretrained(folder)
+    _sort_targets(folder / "adapter_config.json")
     save_file(adapter, folder / "adapter_model.safetensors", metadata={"format": "pt"})
     _write_tokenizer(e, folder)
+
+
+def _sort_targets(path: Path) -> None:
+    """PEFT keeps the layers' names in a set, whose order changes from process to process."""
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    saved["target_modules"] = sorted(saved["target_modules"])
+    path.write_text(json.dumps(saved, indent=2, sort_keys=True), encoding="utf-8")
 
 
 def write_model(e: Experiment, weights: Weights, folder: Path) -> None:

@@ -1,54 +1,16 @@
 """The run report in a real browser: both colour schemes, a desk's width and a phone's, nothing fetched."""
 
 import math
-import os
-import shutil
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from ftcore.report import render
+from tests.fixtures.browser import CONTRASTS, opened
 
 pytestmark = pytest.mark.browser
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 WIDTHS = (390, 1280)
 SCHEMES = ("light", "dark")
-
-# Every element with text of its own: its colour against the nearest painted background behind it.
-CONTRASTS = """() => {
-  const parse = c => { const n = c.match(/[\\d.]+/g).map(Number); return n.length === 3 ? [...n, 1] : n };
-  const light = c => c.slice(0, 3).map(v => v / 255)
-    .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const behind = e => { for (; e; e = e.parentElement) {
-    const c = parse(getComputedStyle(e).backgroundColor); if (c[3] > 0) return c }
-    return [255, 255, 255, 1] };
-  const own = e => [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
-  return [...document.body.querySelectorAll('*')].filter(own).map(e => {
-    const style = getComputedStyle(e), chart = e.namespaceURI.endsWith('svg');
-    const [a, b] = [light(parse(chart ? style.fill : style.color)), light(behind(e))].sort((x, y) => y - x);
-    return {text: e.textContent.trim().slice(0, 40), chart, ratio: (a + 0.05) / (b + 0.05)};
-  });
-}"""
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A page that has been opened, what it wrote to its console, and what else it asked for."""
-
-    page: object
-    console: list
-    requests: list
 
 
 def sample():
@@ -123,28 +85,6 @@ def sample():
     return render(record, metrics, evaluation, "name: 工具调用\nlong: " + "y" * 300 + "\n")
 
 
-def chromium():
-    """The installed Chromium. Without one the tests are skipped, but never in CI, which must look."""
-    found = shutil.which("chromium") or "/usr/bin/chromium"
-    if Path(found).exists():
-        return found
-    message = "no chromium here: apt-get install chromium fonts-noto-cjk"
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    executable = chromium()
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
-        yield launched
-        launched.close()
-
-
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     file = tmp_path_factory.mktemp("report") / "report.html"
@@ -157,16 +97,9 @@ def address(tmp_path_factory):
 )
 def shown(request, browser, address):
     scheme, width = request.param
-    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
-    page = context.new_page()
-    console, requests = [], []
-    page.on("console", lambda message: console.append(message.text))
-    page.on("pageerror", lambda error: console.append(str(error)))
-    page.on("request", lambda asked: requests.append(asked.url))
-    page.goto(address)
-    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
-    yield Shown(page, console, requests)
-    context.close()
+    with opened(browser, address, scheme, width) as found:
+        found.page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+        yield found
 
 
 def test_opens_quietly_and_fetches_nothing(shown, address):

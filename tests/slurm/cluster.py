@@ -178,6 +178,13 @@ class Cluster:
             self.run("scontrol", "update", f"nodename={name}", "state=down", "reason=test")
         self.wait_for(f"{name} down", lambda: "DOWN" in self.node_state(name), timeout)
 
+    def fail_daemon(self, name: str, timeout: float = 60) -> None:
+        """Kill the node's slurmd alone: what runs there lives on; returns once the node is down."""
+        for process in self._daemons.processes(name):
+            process.kill()
+            process.wait(10)
+        self.wait_for(f"{name} down", lambda: "DOWN" in self.node_state(name), timeout)
+
     def return_node(self, name: str, timeout: float = 60) -> None:
         """Start the node again; returns once Slurm would use it."""
         self._start_node(name)

@@ -10,14 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from ftcore.runs import metrics, record
 from ftcore.runs.directory import RunDirectory
 from tests.fixtures.tiny import Tiny
 from tests.slurm.cluster import Cluster
 
 ENDED = ("completed", "failed", "cancelled")
-LONG = {"max_steps": 400, "checkpoint.every": 20}
+LONG = {"max_steps": 400, "checkpoint__every": 20}
 """Long enough to be disturbed."""
+
+SLOW = {"max_steps": 400, "checkpoint__every": 320, "optim__gradient_accumulation": 16}
+"""Long enough for a minute's time limit, and for Slurm to notice that a node is silent."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,8 @@ class Site:
             "+cluster.env.OMP_NUM_THREADS": 1,
         }  # fmt: skip
         own = [f"{key}={value}" for key, value in cluster.items()]
-        return [*self.tiny.overrides(self.runs, **changed), *own]
+        # What a test changes comes last, and wins.
+        return [*own, *self.tiny.overrides(self.runs, **changed), "--again"]
 
     def submit(self, nodes: int = 2, devices: int = 1, **changed: Any) -> RunDirectory:
         """A run in the queue."""
@@ -78,6 +84,24 @@ class Site:
     def at_step(self, run: RunDirectory, step: int) -> None:
         """Returns once the run has made that many steps."""
         wait_for(lambda: len(metrics.read(run.metrics)) >= step)
+
+
+def rank_processes(run: RunDirectory) -> list[psutil.Process]:
+    """The processes of a run's ranks, of rank 0 first."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            words = process.cmdline()
+            if (
+                words
+                and not {"srun", "ftcore.batch"} & {*words}
+                and "submitit.core._submit" in words
+                and run.id in words[-1]
+            ):
+                found.append((int(process.environ()["SLURM_PROCID"]), process))
+        except (psutil.Error, OSError):
+            continue
+    return [process for _, process in sorted(found, key=lambda one: one[0])]
 
 
 def job(run: RunDirectory) -> str:

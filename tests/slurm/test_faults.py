@@ -1,62 +1,21 @@
 """What goes wrong on clusters, provoked: the losses afterwards are those of a run that nothing befell."""
 
 import signal
+import time
 
-import psutil
 import pytest
 
 from ftcore.runs import record
-from tests.slurm.runs import LONG, Site, job, losses, wait_for
+from tests.slurm.runs import LONG, job, losses, rank_processes, wait_for
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    return tmp_path_factory.mktemp("faults")
-
-
-@pytest.fixture
-def site(slurm, tiny, runs) -> Site:
-    return Site(slurm, tiny, runs)
-
-
-@pytest.fixture(scope="module")
-def whole(slurm_session, tiny, runs):
-    """The losses of the undisturbed run."""
-    site = Site(slurm_session, tiny, runs)
-    run = site.submit(2, 1, **_keys())
-    assert site.ended(run)["state"] == "completed"
-    return losses(run)
-
-
-def _keys():
-    return {name.replace(".", "__"): value for name, value in LONG.items()}
-
-
 def _disturbed(site):
     """A run of two ranks on two nodes, in the middle of its steps, after its first checkpoints."""
-    run = site.submit(2, 1, **_keys())
+    run = site.submit(2, 1, **LONG)
     site.at_step(run, 50)
     return run
-
-
-def _ranks(run) -> list[psutil.Process]:
-    """The processes of a run's ranks, of rank 0 first."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            words = process.cmdline()
-            if (
-                words
-                and not {"srun", "ftcore.batch"} & {*words}
-                and "submitit.core._submit" in words
-                and run.id in words[-1]
-            ):
-                found.append((int(process.environ()["SLURM_PROCID"]), process))
-        except (psutil.Error, OSError):
-            continue
-    return [process for _, process in sorted(found, key=lambda one: one[0])]
 
 
 def test_requeue(site, whole):
@@ -81,10 +40,28 @@ def test_signal_before_the_limit(site, whole):
     assert losses(run) == whole
 
 
+def test_requeue_while_merging(site):
+    """A stage killed in the middle is done again by the next attempt; its half result is gone."""
+    run = site.submit(2, 1, max_steps=4)
+    site.at_step(run, 1)
+    rank = rank_processes(run)[0]
+    deadline = time.monotonic() + 60
+    while not list(run.path.glob(".merged.*.tmp")):
+        assert time.monotonic() < deadline
+    rank.suspend()
+    assert not run.merged.exists()
+    site.cluster.requeue(job(run))
+    rank.kill()  # else it would have the time to finish
+    entry = site.ended(run)
+    assert entry["state"] == "completed" and len(entry["attempts"]) == 2
+    assert entry["attempts"][0]["state"] == "preempted" and run.merged.is_dir()
+    assert not list(run.path.glob(".merged.*.tmp"))
+
+
 def test_rank_killed(site, whole):
     """The job ends at once and says which rank; the other rank's error is not the cause; resume goes on."""
     run = _disturbed(site)
-    ranks = _ranks(run)
+    ranks = rank_processes(run)
     assert len(ranks) == 2
     ranks[1].send_signal(signal.SIGKILL)
     entry = site.ended(run, 90)
@@ -135,7 +112,7 @@ def test_torn_newest_checkpoint(site, whole):
 
 def test_attempts_are_bounded(site):
     """A job that is put back again and again ends, and says why."""
-    run = site.submit(2, 1, cluster__attempts=2, **_keys())
+    run = site.submit(2, 1, cluster__attempts=2, **LONG)
     for number in (1, 2):
         wait_for(lambda number=number: len(record.read(run)["attempts"]) == number)
         wait_for(lambda: record.read(run)["state"] == "running")

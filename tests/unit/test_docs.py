@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ftcore.cli import arguments
 from ftcore.cli.commands import COMMANDS
 from ftcore.cli.main import main
 from ftcore.importing.files import config_files
@@ -15,6 +16,9 @@ PAGES = [ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").g
 LINE = re.compile(r"python -m ftcore[^`\n]*")
 NOT_HERE = ("-sc ", "--shell-completion", "model=llama3 lr=abc")
 """Needs a shell, or is wrong on purpose."""
+
+OF_A_RUN = ("resume", "report", "status", "logs", "cancel", "tag", "note", "export", "show", "diff", "rerun")
+"""Commands that find no run here."""
 
 
 def commands() -> list[list[str]]:
@@ -42,9 +46,16 @@ def test_command_line_is_right(words, tmp_path, monkeypatch, capsys):
         assert main(["import-xtuner", "qwen1_5_7b_chat_qlora_alpaca_e3", "--to", "my_conf"]) == 0
     if words[:2] == ["import-xtuner", "shipped"]:
         return  # tests/unit/importing does it
-    if words[:1] in (["resume"], ["report"], ["status"], ["logs"], ["cancel"]):
+    if words and words[0] in OF_A_RUN:
         assert main(words) == 2 and "no such run under" in capsys.readouterr().err
         return
+    if words[:1] == ["import"]:
+        assert main(words) == 2 and "no such file" in capsys.readouterr().err
+        return
+    if words[:1] == ["doctor"]:  # tests/unit/cli/test_doctor.py runs it
+        flags, problems = arguments.parse("doctor", words[1:])
+        assert not problems
+        words = flags.words
     starts = not words or (words[0] not in COMMANDS and not {"--cfg", "-c", "--info", "--help"} & {*words})
     assert main([*words, "--cfg", "job"] if starts else words) == 0
 

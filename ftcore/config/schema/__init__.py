@@ -6,10 +6,12 @@ from ftcore.config.schema.machines import Finish, Hardware, LocalCluster, SlurmC
 from ftcore.config.schema.model import Export, GgufSource, Lora, Model, Quantization, Tokenizer
 from ftcore.config.schema.parallelism import DeepSpeed, Parallelism, ZeroOptimization
 from ftcore.config.schema.passthrough import Passthrough
+from ftcore.config.schema.tracker import AnyTracker, Mlflow, NoTracker, SwanLab, TensorBoard, Wandb
 from ftcore.config.schema.training import Checkpoint, Logging, Optim, Precision
 
 __all__ = [
-    "ChatSamples", "Checkpoint", "Data", "DeepSpeed", "Evaluation", "Experiment", "Export", "Finish",
-    "GgufSource", "Hardware", "LocalCluster", "Logging", "Lora", "Model", "Optim", "Parallelism",
-    "Passthrough", "Precision", "Quantization", "SlurmCluster", "Source", "Tokenizer", "ZeroOptimization",
+    "AnyTracker", "ChatSamples", "Checkpoint", "Data", "DeepSpeed", "Evaluation", "Experiment", "Export",
+    "Finish", "GgufSource", "Hardware", "LocalCluster", "Logging", "Lora", "Mlflow", "Model", "NoTracker",
+    "Optim", "Parallelism", "Passthrough", "Precision", "Quantization", "SlurmCluster", "Source",
+    "SwanLab", "TensorBoard", "Tokenizer", "Wandb", "ZeroOptimization",
 ]  # fmt: skip

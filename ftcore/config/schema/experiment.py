@@ -8,6 +8,7 @@ from ftcore.config.schema.machines import Cluster, Hardware
 from ftcore.config.schema.model import Export, Lora, Model
 from ftcore.config.schema.parallelism import Parallelism
 from ftcore.config.schema.passthrough import Passthrough
+from ftcore.config.schema.tracker import Tracker
 from ftcore.config.schema.training import Checkpoint, Logging, Optim, Precision
 
 
@@ -53,6 +54,7 @@ class Experiment(Section):
     logging: Logging
     chat_samples: ChatSamples
     evaluation: Evaluation
+    tracker: Tracker
     export: Export
 
     passthrough: Passthrough

@@ -9,6 +9,7 @@ from ftcore.config.xtuner.data import dataloader
 from ftcore.config.xtuner.hooks import custom_hooks, default_hooks, log_processor
 from ftcore.config.xtuner.model import model, tokenizer
 from ftcore.config.xtuner.passthrough import pass_through
+from ftcore.config.xtuner.tracker import visualizer
 from ftcore.config.xtuner.values import AMP_DTYPE, Config, number
 
 
@@ -30,7 +31,7 @@ def build(e: Experiment) -> Config:
             "mp_cfg": {"mp_start_method": "fork", "opencv_num_threads": 0},
             "dist_cfg": {"backend": backend(e)},
         },
-        "visualizer": None,
+        "visualizer": visualizer(e),
         "log_level": e.logging.level,
         "load_from": None,
         "resume": False,

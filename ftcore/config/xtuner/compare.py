@@ -10,6 +10,7 @@ from typing import Any
 
 from ftcore.config.xtuner.parts import at, mapping, sequence
 from ftcore.config.xtuner.system_texts import SYSTEM_TEXTS
+from ftcore.config.xtuner.tracker import BACKENDS, VISUALIZER
 from ftcore.config.xtuner.values import Config
 
 READ_BY_XTUNER = (
@@ -98,6 +99,7 @@ SHORT_NAMES = {
     "ParamSchedulerHook": "mmengine.hooks.ParamSchedulerHook",
     "CheckpointHook": "mmengine.hooks.CheckpointHook",
     "DistSamplerSeedHook": "mmengine.hooks.DistSamplerSeedHook",
+    **{name.rpartition(".")[2]: name for name in (VISUALIZER, *BACKENDS.values())},
 }  # fmt: skip
 ALIASES = {"xtuner.engine.": "xtuner.engine.hooks.", "mmengine.optim.scheduler.": "mmengine.optim."}
 KEPT = ("xtuner.engine.hooks.", "xtuner.engine.runner.")

@@ -9,6 +9,7 @@ from typing import Any
 
 from ftcore.config.xtuner.compare import chat_hooks, normal, one_file, system_text
 from ftcore.config.xtuner.parts import at, count, named, number, sequence
+from ftcore.config.xtuner.tracker import tracker_values
 from ftcore.config.xtuner.values import AMP_DTYPE, TORCH_DTYPE, Config
 
 DTYPE = {dotted: name for name, dotted in TORCH_DTYPE.items()}
@@ -24,7 +25,7 @@ def infer(settings: Config) -> Values:
     """The experiment's values that `settings` states or implies."""
     config = normal(settings)
     found: Values = {}
-    for part in (_model, _adapter, _precision, _data, _optim, _schedule, _hooks, _chat, _log):
+    for part in (_model, _adapter, _precision, _data, _optim, _schedule, _hooks, _chat, _log, _tracker):
         part(config, settings, found)
     return found
 
@@ -281,3 +282,7 @@ def _log(config: Config, _settings: Config, found: Values) -> None:
     found["logging.window"] = at(config, "log_processor.window_size", 10)
     found["logging.averages"] = at(config, "log_processor.mean_pattern")
     found["logging.level"] = at(config, "log_level", "INFO")
+
+
+def _tracker(config: Config, _settings: Config, found: Values) -> None:
+    found |= tracker_values(config["visualizer"])

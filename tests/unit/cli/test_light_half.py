@@ -22,7 +22,8 @@ HEAVY = (
 )
 PACKAGES = (
     "ftcore.cli", "ftcore.config", "ftcore.plan", "ftcore.runs", "ftcore.hardware", "ftcore.report",
-    "launchers", "ftcore.stages",
+    "ftcore.doctor", "ftcore.archive", "ftcore.gc", "ftcore.listing", "ftcore.repeat", "launchers",
+    "ftcore.stages",
 )  # fmt: skip
 REPORT = f"""
 import sys
@@ -53,6 +54,8 @@ def loaded(script: str, *words: str, cwd: Path) -> str:
         ["--cfg", "deepspeed", "hardware=cuda", "parallelism=zero3"],
         ["plan"],
         ["plan", "--json", "experiment=agentflan_llama3_8b", "hardware=dcu", "nodes=6"],
+        ["doctor", "--json", "model=smollm2_135m_instruct"],
+        ["gc"],
         ["--info", "defaults"],
         ["-sc", "install=bash"],
     ],

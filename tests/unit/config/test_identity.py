@@ -49,7 +49,7 @@ def test_hash_changes_with_semantic_keys_alone(key):
     """Another value of a semantic key is another experiment; of a cosmetic key it is the same one."""
     experiment = find(key)
     if experiment is None:
-        assert key.startswith("cluster."), f"no experiment of this test has {key}"
+        assert key.startswith(("cluster.", "tracker.")), f"no experiment of this test has {key}"
         return
     changed = with_value(experiment, key.split("."), "another value")
     ignored = cosmetic(key) or (key == "model.path" and experiment.model.gguf is not None)
@@ -92,9 +92,10 @@ def test_names_do_not_count():
     assert config_hash(other) == config_hash(QUICK)
 
 
-def test_every_cluster_key_is_cosmetic():
-    """Where a job is queued cannot change what it computes."""
-    cluster = Experiment.model_fields["cluster"].annotation
-    for kind in get_args(cluster) or (cluster,):
+@pytest.mark.parametrize("group", ["cluster", "tracker"])
+def test_every_key_of_the_group_is_cosmetic(group):
+    """Where a job is queued, and who is shown its figures, cannot change what it computes."""
+    kinds = Experiment.model_fields[group].annotation
+    for kind in get_args(kinds):
         for name, field in kind.model_fields.items():
             assert (field.json_schema_extra or {}).get("cosmetic"), f"{kind.__name__}.{name}"

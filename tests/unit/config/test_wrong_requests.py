@@ -35,6 +35,7 @@ CASES = {
     "union": (["cluster.kind=pbs"], "cluster.kind: 'pbs' is not allowed; allowed: local, slurm"),
     "union near": (["cluster.kind=slrum"], "did you mean slurm?"),
     "section as a value": (["optim=3"], "optim: no choice named 3"),
+    "no time for a warning": (["cluster=slurm", "cluster.time='2:00'"], "cluster.signal_seconds: a warning 180 s before the limit (cluster.time=2:00) comes before the job; allowed: 10 to 119"),
     "broken interpolation": (["lr=${no.such}"], "lr: cannot resolve ${no.such}"),
     "circle": (["lr=${optim.lr}"], "lr: cannot resolve"),
     "unknown resolver": (["lr=${env:X}"], "lr: cannot resolve ${env:X}"),
@@ -116,6 +117,13 @@ CONTRADICTIONS = {
     "trained on what is held out": (["evaluation.categories=[simple_python]"], "data.categories"),
     "refusals trained on": (["evaluation.refusal_categories=[live_irrelevance]"], "data.categories"),
     "no data": (["data=alpaca", "data.path=null"], "data.path"),
+    "a misspelt variable": (["hardware=dcu", "+hardware.env.HSA_FORCE_FINE_GRAIN_PRICE=1"], "hardware.env.HSA_FORCE_FINE_GRAIN_PRICE"),
+    "a secret that would be kept": (["+cluster.env.WANDB_API_KEY=abc"], "cluster.env.WANDB_API_KEY"),
+    "a misspelt variable of the cluster": (["+cluster.env.NCCL_SOCKET_IFNAMES=ib0"], "cluster.env.NCCL_SOCKET_IFNAMES"),
+    "cards chosen twice on a DCU": (
+        ["hardware=dcu", "+hardware.env.HIP_VISIBLE_DEVICES='0,1'", "+cluster.env.CUDA_VISIBLE_DEVICES='0,1'"],
+        "cluster.env.CUDA_VISIBLE_DEVICES",
+    ),
     "nothing to ask": (["chat_samples.every=10"], "chat_samples.inputs"),
 }  # fmt: skip
 

@@ -48,7 +48,8 @@ def test_passthrough_is_shown(run, edited):
     """What no typed key says is listed with both values, and stands in the file with a word of warning."""
     code, out, _ = run(edited({}, "visualizer = dict(type='Visualizer', a=[1, 2])"), "--to", "mine")
     assert code == 0 and "passed through, for stock XTuner alone (1):" in out
-    assert "visualizer = {'type': 'Visualizer', 'a': [1, 2]} (ftcore: None)" in unwrapped(out)
+    shown = "visualizer = {'type': 'mmengine.visualization.Visualizer', 'a': [1, 2]} (ftcore: None)"
+    assert shown in unwrapped(out)
     written = Path("mine/experiment/my.yaml").read_text(encoding="utf-8")
     assert "# passthrough: what no typed key says; ftcore's own training follows only some of it." in written
     assert yaml.safe_load(written)["passthrough"] == {

@@ -9,7 +9,15 @@ from ftcore.runs import record
 from ftcore.runs.directory import RunDirectory
 from ftcore.runs.files import write_json
 
-FRESH = {"schema_version": 2, "id": "x", "state": "created", "attempts": [], "stages": [], "error": None, "counts": {}}
+FRESH = {
+    "schema_version": 2,
+    "id": "x",
+    "state": "created",
+    "attempts": [],
+    "stages": [],
+    "error": None,
+    "counts": {},
+}
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Runs as one file: to keep, to hand on, to look at on another machine."""

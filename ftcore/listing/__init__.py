@@ -1,0 +1,1 @@
+"""All runs of a folder as a table: rows, columns, an index, what is asked of them."""
