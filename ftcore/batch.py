@@ -52,12 +52,15 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGUSR2):
         # They are for the ranks; this process has to outlive them, to write down how they ended.
         signal.signal(number, lambda *_: None)
-    number = begin_again(run) if restarts else begin(run) if first == NEXT else int(first)
+    if restarts and record.read(run)["attempts"]:
+        number = begin_again(run)
+    else:
+        number = begin(run) if first == NEXT else int(first)
     if number is None:
         return 1
     logs = run.attempt(number)
     logs.mkdir(parents=True, exist_ok=True)
-    log = run.path.absolute() / "logs" / f"slurm-{os.environ.get('SLURM_JOB_ID')}.log"
+    log = run.path.absolute() / "logs" / f"slurm-{_job_id()}.log"
     written = log.stat().st_size if log.exists() else 0
     code = ranks([word.replace(LOGS, str(logs)) for word in srun], number, logs)
     try:
@@ -165,7 +168,12 @@ def begin_again(run: RunDirectory) -> int | None:
 def begin(run: RunDirectory) -> int:
     """Another attempt, by this job; its number."""
     number = record.begin_attempt(run)
-    record.update(run, lambda changed: changed["attempts"][-1].update(job_id=_job_id()))
+
+    def change(entry: record.Record) -> None:
+        entry["attempts"][-1].update(job_id=_job_id(), host=os.uname().nodename)
+        entry["launch"]["job_id"] = _job_id()
+
+    record.update(run, change)
     return number
 
 

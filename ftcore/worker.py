@@ -32,6 +32,9 @@ from launchers import Rank
 ATTEMPT = "FTCORE_ATTEMPT"
 """Environment variable that tells ranks of a queued job which attempt they are."""
 
+RUN = "FTCORE_RUN"
+"""Environment variable that tells ranks of a sweep's job which run they are of."""
+
 NEXT = "next"
 """In place of an attempt's number, for a job that follows another one of the same run."""
 
@@ -44,6 +47,8 @@ class Worker:
     """Working directory of the launching shell; relative paths start there."""
 
     run_path: str
+    """Empty where the job tells it (a sweep's: RUN in the environment)."""
+
     attempt: int | None
     """None where a queued job counts its attempts itself (`ftcore.batch`)."""
 
@@ -52,7 +57,7 @@ class Worker:
     def __call__(self) -> None:
         os.chdir(self.folder)
         number = self.attempt or int(os.environ[ATTEMPT])
-        run = RunDirectory(Path(self.run_path), writer=number)
+        run = RunDirectory(Path(self.run_path or os.environ[RUN]), writer=number)
         experiment = load(run.config)
         ranks = 1 if self.part is Part.FINISH else experiment.hardware.devices_per_node
         prepare_environment(experiment, ranks)

@@ -32,6 +32,15 @@ class JobSpec:
     after: str | None = None
     """Id of a job that has to end well first; where it does not, this one is never started."""
 
+    after_any: str | None = None
+    """Id of a job that has to end first, well or not."""
+
+    array: int = 0
+    """Tasks of an array, each with all the ranks, told apart by SLURM_ARRAY_TASK_ID; 0 is a plain job."""
+
+    at_once: int | None = None
+    """Of an array's tasks; None is no limit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rank:

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from submitit.core.utils import DelayedSubmission
 from submitit.slurm.slurm import SlurmExecutor
 
 from launchers import slurm_queue
@@ -27,6 +28,7 @@ LOGS = "{logs}"
 """Stands in srun's words for the folder of the attempt's logs, which `JobSpec.around` knows."""
 
 SIGNAL = "USR2"
+ARRAY_PICKLE = "array.pkl"
 
 ASK_SECONDS = 3.0
 """Between two questions after one job while it is followed."""
@@ -113,6 +115,8 @@ class SlurmLauncher:
         spec.log_dir.mkdir(parents=True, exist_ok=True)
         executor = _Executor(spec, self.options)
         try:
+            if spec.array:
+                return SlurmJob(executor.submit_array())
             job = executor.submit(spec.function)
         except Exception as error:  # submitit raises its own types, and what sbatch wrote in their texts
             raise SlurmError(_said(str(error))) from error
@@ -126,6 +130,13 @@ class _Executor(SlurmExecutor):
         super().__init__(folder=submitit_folder(spec))
         self._spec, self._options = spec, options
         self.parameters = {"nodes": spec.nodes, "ntasks_per_node": spec.tasks_per_node, "time": 60}
+
+    def submit_array(self) -> str:
+        """The array's id; all its tasks read one pickle."""
+        folder = submitit_folder(self._spec)
+        folder.mkdir(parents=True, exist_ok=True)
+        DelayedSubmission(self._spec.function).dump(folder / ARRAY_PICKLE)
+        return self._submit_command(self._submitit_command_str).job_id
 
     def _make_submission_file_text(self, command: str, uid: str) -> str:
         text = script(self._spec, self._options)
@@ -143,6 +154,11 @@ def script(spec: JobSpec, options: SlurmOptions) -> str:
     lines = ["#!/bin/bash", *(f"#SBATCH {option}" for option in _options(spec, options))]
     lines += ["", *options.setup] if options.setup else []
     lines += ["", *(_export(name, value) for name, value in _environment(spec).items())]
+    if spec.array:
+        # submitit wants a pickle for each task; they are all the same.
+        folder = shlex.quote(str(submitit_folder(spec)))
+        task = "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"
+        lines += ["", f"ln -f {folder}/{ARRAY_PICKLE} {folder}/{task}_submitted.pkl"]
     words = [*_python(options), "-P", "-u", "-m", *spec.around, "--", *_srun(spec, options)]
     lines += ["", "exec " + shlex.join(words)]
     return "\n".join(lines) + "\n"
@@ -171,7 +187,7 @@ def _options(spec: JobSpec, options: SlurmOptions) -> Iterator[str]:
         "time": options.time, "partition": options.partition, "account": options.account,
         "qos": options.qos, "nodelist": options.nodelist, "exclude": options.exclude,
         "constraint": options.constraint,
-        "output": f"{spec.log_dir.parent}/slurm-%j.log", "open-mode": "append",
+        "output": f"{spec.log_dir.parent}/slurm-{'%A_%a' if spec.array else '%j'}.log", "open-mode": "append",
         # To the ranks, not to the shell above them: they know where a step ends.
         "signal": f"{SIGNAL}@{options.signal_seconds}",
     }  # fmt: skip
@@ -182,6 +198,10 @@ def _options(spec: JobSpec, options: SlurmOptions) -> Iterator[str]:
         yield f"--dependency=afterok:{spec.after}"
         # Otherwise it waits for ever where the first one failed.
         yield "--kill-on-invalid-dep=yes"
+    elif spec.after_any is not None:
+        yield f"--dependency=afterany:{spec.after_any}"
+    if spec.array:
+        yield f"--array=0-{spec.array - 1}" + (f"%{spec.at_once}" if spec.at_once else "")
     yield "--requeue"
     if options.exclusive:
         yield "--exclusive"

@@ -1,5 +1,7 @@
 """What Slurm says of jobs, with and without accounting."""
 
+import getpass
+import re
 import subprocess
 from collections.abc import Sequence
 
@@ -140,3 +142,34 @@ def _ask(*words: str, patience: float = ANSWER_SECONDS) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return answer.stdout.strip() if answer.returncode == 0 else ""
+
+
+def cancel_waiting(job_id: str) -> None:
+    """Take back the tasks of an array that have not begun."""
+    subprocess.run(["scancel", "--state=PENDING", job_id], capture_output=True, timeout=ANSWER_SECONDS)
+
+
+def array_size() -> int:
+    """Tasks that one array may have; Slurm's default where the cluster does not say."""
+    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", _ask("scontrol", "show", "config"), re.M)
+    return max(1, int(found[1])) if found else 1000
+
+
+def submit_room() -> int | None:
+    """Further jobs that this user may have in the queue, an array's tasks counted singly; None where there
+    is no limit, or no accounting that knows of one."""
+    told = _ask("sacctmgr", "-n", "-P", "show", "assoc", f"user={getpass.getuser()}", "format=MaxSubmitJobs")
+    limits = [int(line) for line in told.splitlines() if line.strip().isdigit()]
+    if not limits:
+        return None
+    queued = _ask("squeue", "-h", "-r", "-u", getpass.getuser(), "-o", "%i")
+    return max(0, min(limits) - len(queued.splitlines()))
+
+
+def array_tasks(jobs: Sequence[str]) -> list[tuple[str, int, str]]:
+    """Array, task and state of every task of those arrays that waits or runs."""
+    if not jobs:
+        return []
+    told = _ask("squeue", "-h", "-r", "-j", ",".join(jobs), "-o", "%F|%K|%T")
+    rows = (line.strip().split("|") for line in told.splitlines())
+    return [(job, int(task), state) for job, task, state in rows if task.isdigit()]

@@ -83,6 +83,7 @@ def _parser(command: str) -> Parser:
         add("--shell-completion", "-sc", action="store_true")
         add("--wait", action="store_true")
         add("--again", action="store_true")
+        add("--skip-invalid", action="store_true")
         add("--version", action="store_true")
     if command == "doctor":
         add("--cluster", action="store_true")

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from ftcore import __version__
-from ftcore.config.errors import Problem, RequestError
+from ftcore.config.errors import RequestError
 
 
 def main(flags: argparse.Namespace) -> int:
@@ -15,7 +15,9 @@ def main(flags: argparse.Namespace) -> int:
         print(f"ftcore {__version__}")
         return 0
     if flags.multirun:
-        raise RequestError([Problem("--multirun", "sweeps are not part of this version")])
+        from ftcore.cli import sweep
+
+        return sweep.main(flags)
     if flags.shell_completion or flags.info:
         from ftcore.cli import hydra_flags
 

@@ -2,12 +2,14 @@
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from ftcore.config import plain_yaml
 from ftcore.config.compose import Composed, to_yaml
 from ftcore.config.identity import config_hash
+from ftcore.config.schema import Experiment
 from ftcore.config.xtuner import build, deepspeed_config, render
 from ftcore.runs import snapshot, source
 from ftcore.runs.directory import RunDirectory, make
@@ -24,23 +26,58 @@ class Request:
     """Working directory; relative paths of the experiment start there, on every node."""
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What runs that are made together have in common."""
+
+    code: Record
+    environment: Record
+    folder: Path
+    """Holds `code/` and `environment.txt`."""
+
+
 def create(composed: Composed, request: Request) -> RunDirectory:
     """A complete run directory: everything a worker needs is in it before anything is started."""
     experiment = composed.experiment
     run = make(Path(experiment.runs_dir), experiment.name)
-    write_text(run.config, to_yaml(experiment))
-    asked = {"overrides": list(composed.overrides), "choices": composed.choices}
-    write_text(run.path / "overrides.yaml", plain_yaml.dump(asked))
-    write_text(run.xtuner_config, xtuner_text(composed))
-    if (deepspeed := deepspeed_config(experiment)) is not None:
-        write_json(run.path / "deepspeed.json", deepspeed)
-    code = snapshot.save_code(run.path / "code")
-    code["source_sha256"] = source.save(run.path / "code", Path(experiment.cache_dir))
-    if experiment.cluster.kind != "local":
-        source.unpack(run.source_archive, run.source)
-    environment = snapshot.environment(run.path)
-    write_json(run.record, _record(run, composed, request, code, environment))
+    made = surroundings(experiment, run.path)
+    freeze(run, composed, request, made)
     return run
+
+
+def surroundings(e: Experiment, folder: Path) -> Made:
+    """Keep the program and what is installed in `folder`."""
+    code = snapshot.save_code(folder / "code")
+    code["source_sha256"] = source.save(folder / "code", Path(e.cache_dir))
+    if e.cluster.kind != "local":
+        source.unpack(folder / "code" / source.ARCHIVE, folder / "code" / "src")
+    return Made(code, snapshot.environment(folder), folder)
+
+
+def freeze(
+    run: RunDirectory,
+    composed: Composed,
+    request: Request,
+    made: Made,
+    *,
+    more: Record | None = None,
+    yaml: Callable[[Experiment], str] = to_yaml,
+    durable: bool = True,
+) -> None:
+    """Write everything but the surroundings into the run's directory, the record last.
+
+    `more` goes into the record; `yaml` renders the configuration; without `durable` the caller makes it
+    survive a power failure.
+    """
+    e = composed.experiment
+    write = partial(write_text, durable=durable)
+    write(run.config, yaml(e))
+    asked = {"overrides": list(composed.overrides), "choices": composed.choices}
+    write(run.path / "overrides.yaml", json.dumps(asked, indent=2, ensure_ascii=False) + "\n")
+    write(run.xtuner_config, xtuner_text(composed))
+    if (deepspeed := deepspeed_config(e)) is not None:
+        write(run.path / "deepspeed.json", json.dumps(deepspeed, indent=2) + "\n")
+    write_json(run.record, _record(run, composed, request, made) | (more or {}), durable=durable)
 
 
 def xtuner_text(composed: Composed) -> str:
@@ -56,9 +93,7 @@ def xtuner_text(composed: Composed) -> str:
     return render(build(e), "\n".join(lines))
 
 
-def _record(
-    run: RunDirectory, composed: Composed, request: Request, code: Record, environment: Record
-) -> Record:
+def _record(run: RunDirectory, composed: Composed, request: Request, made: Made) -> Record:
     e = composed.experiment
     hardware = e.hardware.model_dump(
         include={"accelerator", "card", "arch", "memory_gib", "devices_per_node"}
@@ -78,8 +113,8 @@ def _record(
         "choices": composed.choices,
         "command": request.command,
         "config": e.model_dump(mode="json"),
-        "code": code,
-        "environment": environment,
+        "code": made.code,
+        "environment": made.environment,
         "hardware": hardware | {"hostname": os.uname().nodename},
         "data": {"source": e.data.origin(), "rows": None, "sha256": None, "cache_key": None},
         "model": {"name": e.model.name, "path": e.model.path, "sha256": None},

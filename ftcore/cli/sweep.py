@@ -1,0 +1,200 @@
+"""`ftcore -m`: expand, check, freeze, submit, follow a sweep."""
+
+import argparse
+import json
+import os
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ftcore.cli.launch import Interrupts
+from ftcore.cli.screen import Screen
+from ftcore.config.errors import Problem, RequestError, WorkError
+from ftcore.config.identity import config_hash
+from ftcore.config.schema import Experiment, SlurmCluster
+from ftcore.listing.rows import Listing
+from ftcore.plan.preflight import preflight
+from ftcore.runs.create import Request
+from ftcore.sweeps import directory, local, slurm, standing
+from ftcore.sweeps.create import create
+from ftcore.sweeps.directory import SweepDirectory
+from ftcore.sweeps.request import Sweep, Trial, request
+from launchers import SlurmError, job_of, slurm_queue
+
+POLL_SECONDS = 1.0
+VALUES = ("lr", "rank", "max_length", "seed", "epochs", "max_steps", "optim", "checkpoint", "logging", "name")
+"""Keys that no check of this machine or of the cluster looks at: trials that differ in them alone are
+checked once."""
+
+
+def main(flags: argparse.Namespace) -> int:
+    """The exit code of `ftcore run -m`."""
+    words = _one_device(flags.words)
+    asked = request(words, flags.config_dir, flags.config_name, skip_invalid=flags.skip_invalid)
+    first = asked.trials[0].composed.experiment
+    _same_size(asked.trials)
+    if problems := list(dict.fromkeys(p for e in _distinct(asked.trials) for p in preflight(e))):
+        raise RequestError(problems)
+    _within_budget(asked, first)
+    screen = Screen(quiet=flags.json)
+    runs_dir = Path(first.runs_dir)
+    new, there = _new(asked.trials, runs_dir, flags.again)
+    screen.say(_described(asked, new, there))
+    if not new:
+        return 0
+    command = shlex.join(["python", "-m", "ftcore", *sys.argv[1:]])
+    sweep = create(asked, new, Request(command, os.getcwd()), runs_dir)
+    if there:
+        directory.update(sweep, reused=there)
+    return launch(sweep, [trial.number for trial in new], first, screen, wait=flags.wait, as_json=flags.json)
+
+
+def launch(
+    sweep: SweepDirectory, numbers: Sequence[int], e: Experiment, screen: Screen, *, wait: bool, as_json: bool
+) -> int:
+    """Begin with those trials, and follow them where they run here or it is asked for."""
+    folder = Path(directory.read(sweep)["folder"])
+    queued = isinstance(e.cluster, SlurmCluster)
+    try:
+        jobs = slurm.submit(sweep, numbers, e, folder) if queued else [local.start(sweep, numbers)]
+    except SlurmError as error:
+        kept = f"{sweep.path}: {len(numbers)} trials, frozen"
+        raise WorkError(f"not queued: {error}", kept, f"python -m ftcore resume {sweep.id}") from None
+    screen.say(f"  sweep {sweep.id}: {len(numbers)} trials, job {', '.join(jobs)}")
+    if as_json and (queued and not wait):
+        print(json.dumps(directory.read(sweep), indent=2, ensure_ascii=False))
+    if queued and not wait:
+        screen.say("  queued; nothing here has to stay open")
+        for command in ("status", "report", "cancel"):
+            screen.say(f"    python -m ftcore {command} {sweep.id}{_runs_dir(sweep)}")
+        return 0
+    return _follow(sweep, jobs, queued, screen, as_json)
+
+
+def _follow(sweep: SweepDirectory, jobs: list[str], queued: bool, screen: Screen, as_json: bool) -> int:
+    shown: dict[int, str] = {}
+    with Interrupts() as interrupts:
+        while True:
+            found_now = standing.standings(sweep)
+            for one in found_now:
+                if (
+                    one.state in ("completed", "failed", "cancelled")
+                    and shown.get(one.entry.number) != one.state
+                ):
+                    shown[one.entry.number] = one.state
+                    loss = "" if one.loss is None else f", loss {one.loss:.4f}"
+                    point = " ".join(one.entry.point)
+                    screen.say(f"  {len(shown)}/{len(found_now)} {point}: {one.state}{loss}")
+            if interrupts.count:
+                interrupts.count = 0
+                screen.say("stopping: trials under way finish their step and save")
+                cancel(sweep)
+            if not standing.going_on(sweep, found_now):
+                break
+            time.sleep(POLL_SECONDS)
+    return tell_end(sweep, screen, as_json)
+
+
+def tell_end(sweep: SweepDirectory, screen: Screen, as_json: bool) -> int:
+    """The best trial and what failed; 0 where all are completed."""
+    found_now = standing.standings(sweep)
+    winner = standing.best(found_now)
+    failed = [one for one in found_now if one.state != "completed"]
+    if winner:
+        screen.say(f"best: {' '.join(winner.entry.point)}, loss {winner.loss:.4f}, run {winner.entry.run}")
+    if as_json:
+        told = {**directory.read(sweep), "standing": [_plain(one) for one in found_now]}
+        print(json.dumps(told, indent=2, ensure_ascii=False))
+    if not failed:
+        return 0
+    raise WorkError(
+        f"{len(failed)} of {len(found_now)} trials are not completed",
+        f"{len(found_now) - len(failed)} finished trials under {sweep.runs_dir}",
+        f"python -m ftcore resume {sweep.id}{_runs_dir(sweep)}",
+    )
+
+
+def cancel(sweep: SweepDirectory) -> None:
+    """Take back what waits; let trials under way save."""
+    entry = directory.read(sweep)
+    for job in entry["jobs"]:
+        if entry["cluster"] == "slurm":
+            slurm_queue.cancel_waiting(job["id"])
+            slurm_queue.signal(job["id"], "TERM")
+        elif job_of("local", job["id"]).alive():
+            job_of("local", job["id"]).stop()
+
+
+def _plain(one: standing.Standing) -> dict[str, object]:
+    return {
+        "trial": one.entry.number,
+        "run": one.entry.run,
+        "point": list(one.entry.point),
+        "state": one.state,
+        **one.figures,
+    }
+
+
+def _one_device(words: Sequence[str]) -> list[str]:
+    """On this machine trials share its accelerators, one each, unless the words say otherwise."""
+    said = any(word.lstrip("+").startswith(("hardware.devices_per_node", "cluster")) for word in words)
+    return list(words) if said else [*words, "hardware.devices_per_node=1"]
+
+
+def _distinct(trials: Sequence[Trial]) -> list[Experiment]:
+    """One experiment of each kind that checks can tell apart."""
+    kinds: dict[str, Experiment] = {}
+    for trial in trials:
+        plain = trial.composed.experiment.model_dump(mode="json", exclude=set(VALUES))
+        plain["lora"] = plain["lora"]["method"]
+        kinds.setdefault(json.dumps(plain), trial.composed.experiment)
+    return list(kinds.values())
+
+
+def _same_size(trials: Sequence[Trial]) -> None:
+    """Trials of one array have one size."""
+    sizes = {
+        (e.nodes, e.hardware.devices_per_node, e.cluster.model_dump_json(), e.runs_dir)
+        for e in (trial.composed.experiment for trial in trials)
+    }
+    if len(sizes) > 1:
+        message = "trials of one sweep have the same nodes, devices, cluster and runs_dir"
+        raise RequestError([Problem("-m", message, "a sweep for each")])
+
+
+def _within_budget(asked: Sweep, e: Experiment) -> None:
+    limit = asked.search.max_accelerator_hours
+    if limit is None or not isinstance(e.cluster, SlurmCluster):
+        return
+    hours = len(asked.trials) * e.world_size * slurm_queue.seconds(e.cluster.time) / 3600
+    if hours > limit:
+        message = f"up to {hours:.1f} accelerator-hours ({len(asked.trials)} trials x {e.cluster.time})"
+        raise RequestError([Problem("search.max_accelerator_hours", message, f"at most {limit:g}")])
+
+
+def _new(trials: Sequence[Trial], runs_dir: Path, again: bool) -> tuple[list[Trial], list[str]]:
+    """Trials that nobody asked for before, and the runs of the others."""
+    if again or not runs_dir.is_dir():
+        return list(trials), []
+    listing = Listing(runs_dir)
+    known = dict(zip(listing.column("config_hash"), listing.column("id"), strict=True))
+    hashes = [config_hash(trial.composed.experiment) for trial in trials]
+    new = [trial for trial, one in zip(trials, hashes, strict=True) if one not in known]
+    new = [replace(trial, number=number) for number, trial in enumerate(new)]
+    return new, [known[one] for one in hashes if one in known]
+
+
+def _described(asked: Sweep, new: Sequence[Trial], there: Sequence[str]) -> str:
+    axes = " x ".join(f"{axis.key} ({len(axis.values) or 'interval'})" for axis in asked.axes)
+    parts = [f"{asked.search.strategy} over {axes}: {len(asked.trials)} trials"]
+    parts += [f"{asked.skipped} skipped"] * bool(asked.skipped)
+    parts += [f"{len(asked.invalid)} invalid left out"] * bool(asked.invalid)
+    parts += [f"{len(there)} there already (--again makes them anew), {len(new)} new"] * bool(there)
+    return ", ".join(parts)
+
+
+def _runs_dir(sweep: SweepDirectory) -> str:
+    return "" if str(sweep.runs_dir) == "runs" else f" --runs-dir {sweep.runs_dir}"

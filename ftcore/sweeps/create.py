@@ -1,0 +1,118 @@
+"""Every trial's run directory, frozen together: a thousand in seconds."""
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ftcore.config import plain_yaml
+from ftcore.config.identity import config_hash
+from ftcore.config.schema import Experiment
+from ftcore.runs.create import Made, Request, freeze, surroundings
+from ftcore.runs.directory import RunDirectory, make
+from ftcore.runs.files import write_json
+from ftcore.runs.record import now
+from ftcore.sweeps.directory import FOLDER, SCHEMA_VERSION, SweepDirectory, TrialEntry, write_trials
+from ftcore.sweeps.request import Sweep, Trial
+
+SHARED = ("commit.txt", "diff.patch", "source.tar.gz")
+"""Of `code/`: each run has a link to them."""
+
+
+def create(asked: Sweep, new: Sequence[Trial], asker: Request, runs_dir: Path) -> SweepDirectory:
+    """The sweep's directory and a complete run directory of each of its `new` trials."""
+    sweep = SweepDirectory(make(runs_dir, FOLDER).path)
+    # A search without trials yet still has an experiment: that of its first point.
+    e = asked.trials[0].composed.experiment
+    made = surroundings(e, sweep.path)
+    writer = Yaml()
+    entries = []
+    for trial in new:
+        run = trial_run(sweep, trial, made, asker, writer)
+        name = f"{run.name}/{run.id}"
+        entries.append(TrialEntry(trial.number, name, trial.point, config_hash(trial.composed.experiment)))
+    write_trials(sweep, entries)
+    write_json(sweep.state, _state(sweep, asked, asker, e, entries))
+    # One for all, instead of one a file.
+    os.sync()
+    return sweep
+
+
+def trial_run(
+    sweep: SweepDirectory, trial: Trial, made: Made, asker: Request, writer: "Yaml"
+) -> RunDirectory:
+    """The directory of one trial's run; ids sort as trials do."""
+    e = trial.composed.experiment
+    run = RunDirectory(sweep.runs_dir / e.name / f"{sweep.id}-{trial.number:05d}")
+    (run.path / "code").mkdir(parents=True)
+    for name in SHARED:
+        with suppress(FileNotFoundError):
+            _link(made.folder / "code" / name, run.path / "code" / name)
+    _link(made.folder / "environment.txt", run.path / "environment.txt")
+    more = {"sweep": sweep.id, "trial": trial.number, "point": list(trial.point)}
+    freeze(run, trial.composed, asker, made, more=more, yaml=writer.text, durable=False)
+    return run
+
+
+class Yaml:
+    """Renders configurations that have most of their sections in common."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    def text(self, e: Experiment) -> str:
+        """As `ftcore.config.compose.to_yaml`, section by section."""
+        return "".join(self._section(name, part) for name, part in e.model_dump(mode="json").items())
+
+    def _section(self, name: str, part: Any) -> str:
+        key = f"{name}: {json.dumps(part, sort_keys=False)}"
+        if key not in self._known:
+            self._known[key] = plain_yaml.dump({name: part})
+        return self._known[key]
+
+
+def _state(
+    sweep: SweepDirectory, asked: Sweep, asker: Request, e: Experiment, entries: Sequence[TrialEntry]
+) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "id": sweep.id,
+        "name": e.name,
+        "created": now(),
+        "command": asker.command,
+        "folder": asker.folder,
+        "cluster": e.cluster.kind,
+        "fixed": list(asked.fixed),
+        "search": asked.search.model_dump(mode="json"),
+        "axes": [
+            {
+                "key": axis.key,
+                "group": axis.group,
+                "values": list(axis.values),
+                "interval": None if axis.interval is None else vars_of(axis.interval),
+            }
+            for axis in asked.axes
+        ],
+        "trials": len(entries),
+        "skipped": asked.skipped,
+        "invalid": [str(problem) for problem in asked.invalid],
+        "reused": [],
+        "jobs": [],
+    }
+
+
+def vars_of(interval: Any) -> dict[str, Any]:
+    """An interval as plain data."""
+    return {name: getattr(interval, name) for name in ("low", "high", "log", "whole")}
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copyfile(source, target)

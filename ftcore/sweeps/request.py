@@ -1,0 +1,180 @@
+"""A sweep's command line -> every trial, composed and checked, with every problem told."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import hydra
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import TypeAdapter, ValidationError
+
+from ftcore.config import overrides as grammar
+from ftcore.config.compose import CONFIG_NAME, Composed, hydra_configs
+from ftcore.config.errors import Problem, RequestError, listed, nearest, shortened
+from ftcore.config.schema.search import Search
+from ftcore.config.template import Template
+from ftcore.sweeps import conditions
+from ftcore.sweeps.axes import Axis, split
+from ftcore.sweeps.points import Point, points, wrong
+
+SEARCH: TypeAdapter[Search] = TypeAdapter(Search)
+SHOWN = 20
+"""Problems of trials that are told one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One point and the experiment that it is."""
+
+    number: int
+    point: Point
+    composed: Composed
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Everything that a command line asks for."""
+
+    fixed: tuple[str, ...]
+    axes: tuple[Axis, ...]
+    search: Search
+    trials: tuple[Trial, ...]
+    skipped: int
+    """Points that a condition leaves out."""
+
+    invalid: tuple[Problem, ...]
+    """Of points that `--skip-invalid` left out."""
+
+
+def request(
+    words: Sequence[str],
+    config_dir: str | None,
+    config_name: str = CONFIG_NAME,
+    *,
+    skip_invalid: bool = False,
+) -> Sweep:
+    """Read, expand and check. Raises RequestError with all that is wrong; nothing is made."""
+    own = [word for word in words if word.partition("=")[0].lstrip("+~").split(".")[0] == "search"]
+    rest = [word for word in words if word not in own]
+    with hydra_configs(config_dir, config_name) as groups:
+        search, axes_told, problems = _search(own, groups.get("search", ()))
+        fixed, axes, found = split([*axes_told, *rest], groups)
+        problems += [*found, *grammar.parse(fixed, groups)[1]]
+    if search is None:
+        raise RequestError(problems)
+    problems += [] if problems else wrong(axes, search)
+    tests = _conditions(search.skip, problems)
+    if problems:
+        raise RequestError(dict.fromkeys(problems))
+    variations = Variations(fixed, axes, config_dir, config_name)
+    trials, skipped, invalid = _trials(points(axes, search), variations, tests)
+    if invalid and not (skip_invalid and trials):
+        more = len(invalid) - SHOWN
+        shown = list(dict.fromkeys(invalid))[:SHOWN]
+        if more > 0:
+            shown.append(Problem("-m", f"and {more} more", "--skip-invalid leaves such trials out"))
+        raise RequestError(shown)
+    return Sweep(tuple(fixed), tuple(axes), search, tuple(trials), skipped, tuple(invalid))
+
+
+class Variations:
+    """Composes once for each combination of group choices, and varies values on that."""
+
+    def __init__(
+        self, fixed: Sequence[str], axes: Sequence[Axis], config_dir: str | None, config_name: str
+    ) -> None:
+        self._fixed, self._folder, self._name = tuple(fixed), config_dir, config_name
+        with hydra_configs(config_dir, config_name) as groups:
+            self._groups = set(groups)
+        self._templates: dict[Point, Template | RequestError] = {}
+        self._read: dict[str, Override] = {}
+
+    def compose(self, point: Point) -> tuple[Composed | None, list[Problem]]:
+        """The experiment of a point, or what is wrong with it."""
+        try:
+            words = [self._parsed(word) for word in point]
+        except HydraException as error:
+            return None, [Problem(shortened(" ".join(point)), f"not an override ({shortened(str(error))})")]
+        groups = tuple(word.input_line or "" for word in words if word.key_or_group in self._groups)
+        template = self._template(groups)
+        if isinstance(template, RequestError):
+            return None, list(template.problems)
+        return template.vary([word for word in words if word.key_or_group not in self._groups])
+
+    def _parsed(self, word: str) -> Override:
+        if word not in self._read:
+            self._read[word] = grammar.parse_one(word)
+        return self._read[word]
+
+    def _template(self, groups: Point) -> "Template | RequestError":
+        if groups not in self._templates:
+            try:
+                self._templates[groups] = Template([*self._fixed, *groups], self._folder, self._name)
+            except RequestError as error:
+                self._templates[groups] = error
+        return self._templates[groups]
+
+
+def _trials(
+    found: Iterator[Point], variations: Variations, tests: Sequence[Callable[[Mapping[str, Any]], bool]]
+) -> tuple[list[Trial], int, list[Problem]]:
+    trials: list[Trial] = []
+    skipped, invalid = 0, []
+    for point in found:
+        composed, problems = variations.compose(point)
+        if composed is None:
+            where = " ".join(point)
+            invalid += [Problem(p.key, f"{p.message} (in {where})", p.allowed, p.nearest) for p in problems]
+            continue
+        try:
+            if tests and any(test(composed.experiment.model_dump(mode="json")) for test in tests):
+                skipped += 1
+                continue
+        except conditions.WrongCondition as error:
+            raise RequestError([Problem("search.skip", str(error))]) from None
+        trials.append(Trial(len(trials), point, composed))
+    return trials, skipped, invalid
+
+
+def _search(own: Sequence[str], choices: Sequence[str]) -> tuple[Search | None, list[str], list[Problem]]:
+    """The strategy that `search=NAME` and `search.KEY=VALUE` describe, and its axes as overrides."""
+    named = [word.partition("=")[2] for word in own if word.startswith("search=")]
+    name = named[-1] if named else "grid"
+    if name not in choices:
+        problem = Problem(
+            "search", f"no choice named {name!r}", listed(tuple(choices)), nearest(name, choices)
+        )
+        return None, [], [problem]
+    try:
+        values = [word for word in own if not word.startswith("search=")]
+        config = hydra.compose(f"search/{name}", overrides=values)
+        plain: Any = OmegaConf.to_container(config.search, resolve=True)
+        search = SEARCH.validate_python(plain)
+    except (HydraException, OmegaConfBaseException) as error:
+        return None, [], [Problem("search", shortened(" ".join(str(error).split()), 300))]
+    except ValidationError as error:
+        problems = [
+            Problem(".".join(["search", *map(str, item["loc"][1:])]), item["msg"].removeprefix("Input "))
+            for item in error.errors(include_url=False)
+        ]
+        return None, [], problems
+    return search, [f"{key}={_values(value)}" for key, value in search.axes.items()], []
+
+
+def _values(value: Any) -> str:
+    from ftcore.sweeps.points import text
+
+    return ",".join(map(text, value)) if isinstance(value, list) else str(value)
+
+
+def _conditions(texts: Sequence[str], problems: list[Problem]) -> list[Callable[[Mapping[str, Any]], bool]]:
+    found = []
+    for text in texts:
+        try:
+            found.append(conditions.parse(text))
+        except conditions.WrongCondition as error:
+            problems.append(Problem("search.skip", str(error)))
+    return found
