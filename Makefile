@@ -18,7 +18,7 @@ help:
 	@echo "make test                  set up, then the ordinary tests (make test-slow: the others)"
 	@echo "make setup                 everything, for training; make setup-base: the light half, for login nodes"
 	@echo "make slurm-up              a Slurm of six nodes on this machine (Debian, as root); make slurm-down ends it"
-	@echo "make bench                 benchmarks of the command line and of finding runs"
+	@echo "make bench                 benchmarks of the command line, of finding runs and of sweeps"
 	@echo "make lock                  write the lock files anew from pyproject.toml"
 
 setup: $(VENV)/.all
@@ -67,6 +67,7 @@ test-slow: setup browser slurm
 bench: setup
 	$(BIN)/python bench/help_latency.py $(ARGS)
 	$(BIN)/python bench/records.py $(ARGS)
+	$(BIN)/python bench/sweeps.py $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

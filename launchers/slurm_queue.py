@@ -173,3 +173,10 @@ def array_tasks(jobs: Sequence[str]) -> list[tuple[str, int, str]]:
     told = _ask("squeue", "-h", "-r", "-j", ",".join(jobs), "-o", "%F|%K|%T")
     rows = (line.strip().split("|") for line in told.splitlines())
     return [(job, int(task), state) for job, task, state in rows if task.isdigit()]
+
+
+def array_reasons(jobs: Sequence[str]) -> list[tuple[str, str]]:
+    """Array and, in Slurm's words (`Resources`, `JobArrayTaskLimit`), why a task of it waits: one a task."""
+    told = _ask("squeue", "-h", "-r", "-t", "PENDING", "-j", ",".join(jobs), "-o", "%F|%r") if jobs else ""
+    pairs = (line.strip().partition("|") for line in told.splitlines())
+    return [(job, reason) for job, _, reason in pairs if reason]

@@ -79,12 +79,13 @@ def _parser(command: str) -> Parser:
         add("--package", "-p")
         add("--resolve", action="store_true")
         add("--info", "-i", nargs="?", const="all", choices=INFO_KINDS)
-        add("--multirun", "-m", action="store_true")
         add("--shell-completion", "-sc", action="store_true")
         add("--wait", action="store_true")
         add("--again", action="store_true")
-        add("--skip-invalid", action="store_true")
         add("--version", action="store_true")
+    if command in ("run", "plan"):
+        add("--multirun", "-m", action="store_true")
+        add("--skip-invalid", action="store_true")
     if command == "doctor":
         add("--cluster", action="store_true")
         add("--limit", type=float)
@@ -100,6 +101,9 @@ def _parser(command: str) -> Parser:
         add("--wait", action="store_true")
         add("--force", action="store_true")
         add("--this-code", action="store_true")
+    if command == "status":
+        add("--follow", "-f", action="store_true")
+        add("--all", action="store_true")
     if command == "logs":
         add("--follow", "-f", action="store_true")
         add("--rank", type=int)
@@ -130,6 +134,9 @@ def _parser(command: str) -> Parser:
         add("--now", action="store_true")
     if command == "report":
         add("--to")
+        add("--x")
+        add("--y")
+        add("--csv", action="store_true")
     if command == "import-xtuner":
         add("--name", "-n")
         add("--to")

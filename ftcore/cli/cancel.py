@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from ftcore.cli.target import one_run
+from ftcore.cli.target import one_run, one_sweep
 from ftcore.config.errors import Problem, RequestError, WorkError
 from ftcore.runs import attempt_files, record, state
 from ftcore.runs.files import write_json
@@ -12,6 +12,10 @@ from launchers import job_of
 
 
 def main(flags: argparse.Namespace) -> int:
+    if sweep := one_sweep(flags):
+        from ftcore.cli.of_sweep import cancel
+
+        return cancel.main(flags, sweep)
     run = one_run(flags)
     entry = record.read(run)
     life = state.life(run, entry)

@@ -35,6 +35,7 @@ COMMANDS = {
             "python -m ftcore plan",
             "python -m ftcore plan experiment=agentflan_llama3_8b hardware=dcu nodes=6",
             "python -m ftcore plan epochs=3 --json",
+            "python -m ftcore plan -m lr=1e-4,2e-4 rank=16,64",
         ),
     ),
     "doctor": Command(
@@ -49,9 +50,13 @@ COMMANDS = {
     ),
     "resume": Command(
         "ftcore.cli.resume",
-        "go on with a run that was stopped or failed: only what is missing is done",
-        "RUN",
-        ("python -m ftcore resume last", "python -m ftcore resume 20261124-0830"),
+        "go on with a run or a sweep that was stopped or failed: only what is missing is done",
+        "RUN|SWEEP",
+        (
+            "python -m ftcore resume last",
+            "python -m ftcore resume 20261124-0830",
+            "python -m ftcore resume last-sweep",
+        ),
     ),
     "ls": Command(
         "ftcore.cli.ls",
@@ -63,6 +68,7 @@ COMMANDS = {
             "python -m ftcore ls 'lr>=1e-4' rank=16 tag=good --sort loss --columns +lr,rank,optim.schedule",
             "python -m ftcore ls 'created>2026-11-24' model~qwen --sort -created --limit 20",
             "python -m ftcore ls --columns run,lr,loss --csv",
+            "python -m ftcore ls --sweep last-sweep --sort loss",
         ),
     ),
     "show": Command(
@@ -89,14 +95,18 @@ COMMANDS = {
     ),
     "status": Command(
         "ftcore.cli.status",
-        "what a run is doing, where it waits, and what stopped it",
-        "RUN",
-        ("python -m ftcore status last", "python -m ftcore status 20261124-0830 --json"),
+        "what a run or a sweep is doing, where it waits, and what stopped it",
+        "RUN|SWEEP",
+        (
+            "python -m ftcore status last",
+            "python -m ftcore status last-sweep -f",
+            "python -m ftcore status 20261124-0830 --json",
+        ),
     ),
     "logs": Command(
         "ftcore.cli.logs",
-        "what a run's ranks wrote",
-        "RUN",
+        "what a run's ranks wrote, or what worked through a sweep",
+        "RUN|SWEEP",
         (
             "python -m ftcore logs last",
             "python -m ftcore logs last -f",
@@ -105,16 +115,22 @@ COMMANDS = {
     ),
     "cancel": Command(
         "ftcore.cli.cancel",
-        "take a waiting run back; let a running one save and end",
-        "RUN",
-        ("python -m ftcore cancel last", "python -m ftcore cancel 20261124-0830 --now"),
+        "take back what waits of a run or a sweep; let what runs save and end",
+        "RUN|SWEEP",
+        (
+            "python -m ftcore cancel last",
+            "python -m ftcore cancel last-sweep",
+            "python -m ftcore cancel 20261124-0830 --now",
+        ),
     ),
     "report": Command(
         "ftcore.cli.report",
-        "write a run's report.html anew, or one page that compares several, and say where it is",
-        "RUNS",
+        "write a run's report.html anew, a sweep's, or one page that compares several, and say where it is",
+        "RUNS|SWEEP",
         (
             "python -m ftcore report last",
+            "python -m ftcore report last-sweep --x lr --y rank",
+            "python -m ftcore report last-sweep --csv",
             "python -m ftcore report 20261124-0830 20261124-0915 last --to comparison.html",
             "python -m ftcore report last --json",
         ),

@@ -23,6 +23,8 @@ FLAGS = {
   --json               one JSON object with the run's record at the end
 """,
     "plan": """\
+  --multirun, -m       a whole sweep: how many trials over what, how many are there already
+  --skip-invalid       with -m: leave out trials that contradict themselves, and tell of them
   --json               the plan as one JSON object
   --config-dir, -cd D  a folder of your own groups and presets
 """,
@@ -34,6 +36,8 @@ FLAGS = {
   --config-dir, -cd D  a folder of your own groups and presets
 """,
     "resume": """\
+  RUN|SWEEP            last, last-sweep, an id or the beginning of one; of a sweep all trials that are not
+                       completed go on
   --wait               follow a queued job to its end (a local one is followed anyhow)
   --this-code          with the program as it is now, where it has changed since (else the run's own goes on)
   --force              although it cannot be seen from here whether its job still runs
@@ -46,19 +50,24 @@ FLAGS = {
   --columns KEY,KEY    these columns; +KEY,KEY adds them to the usual ones
   --sort KEY, -KEY     by this key, with - from the largest down; runs without it come last
   --limit N            the newest N, or the first N of what is sorted
-  --sweep ID           the runs of one sweep
+  --sweep SWEEP        the runs of one sweep (last-sweep, its id, the beginning of it), with the keys that
+                       vary as columns
   --runs-dir FOLDER    where runs lie (default: runs)
   --json, --csv        the same as a JSON list, or as comma-separated values with a header
 """,
     "status": """\
+  RUN|SWEEP            last, last-sweep, an id or the beginning of one
+  --follow, -f         of a sweep: go on, until nothing of it waits or runs
+  --all                of a sweep: all trials, where otherwise the best and the latest of many are shown
   --runs-dir FOLDER    where runs lie (default: runs)
-  --json               the record, the queue's answer and the progress as one JSON object
+  --json               the record, the queue's answer and the progress as one JSON object; of a sweep how each
+                       trial stands
 """,
     "logs": """\
   --follow, -f         go on as the job writes, until it is over
   --rank N             of this rank (default: rank 0, and what Slurm and srun said)
   --attempt N          of an earlier attempt (default: the newest)
-  --all                whole files, not their last 100 lines
+  --all                whole files, not their last 100 lines (of a sweep: and all its files)
   --runs-dir FOLDER    where runs lie (default: runs)
 """,
     "cancel": """\
@@ -67,10 +76,12 @@ FLAGS = {
   --json               what was asked of which job, as JSON
 """,
     "report": """\
-  --to FILE.html       write the page there (default: report.html of the run; of several runs, a file
-                       report-IDS.html beside their folders)
+  --to FILE.html       write the page there (default: report.html of the run, or in the sweep's directory; of
+                       several runs, a file report-IDS.html beside their folders)
+  --x KEY, --y KEY     of a sweep: the keys of the heatmap (default: the two most important)
+  --csv                of a sweep: one row a trial, to the terminal or to the file of --to
   --runs-dir FOLDER    where runs lie (default: runs)
-  --json               where the report is, as JSON
+  --json               where the report is, as JSON; of a sweep also the best trial and which keys matter
 """,
     "show": """\
   KEY KEY              only these keys of the record; a key of the configuration as it is typed

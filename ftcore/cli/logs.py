@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ftcore.cli.target import one_run
+from ftcore.cli.target import one_run, one_sweep
 from ftcore.config.errors import Problem, RequestError
 from ftcore.runs import record, state
 from ftcore.runs.directory import RunDirectory
@@ -20,6 +20,10 @@ LINES = 100
 
 
 def main(flags: argparse.Namespace) -> int:
+    if sweep := one_sweep(flags):
+        from ftcore.cli.of_sweep import logs
+
+        return logs.main(flags, sweep)
     run = one_run(flags)
     attempts = [attempt["number"] for attempt in record.read(run)["attempts"]]
     number = flags.attempt or (attempts[-1] if attempts else 0)
@@ -29,7 +33,7 @@ def main(flags: argparse.Namespace) -> int:
         )
     files = _files(run, number, flags.rank)
     for path, text in read(files, None if flags.all else LINES):
-        _write(path, text, len(files) > 1)
+        write(path, text, len(files) > 1)
     if flags.follow:
         _follow(run, number, flags.rank)
     return 0
@@ -65,13 +69,14 @@ def _follow(run: RunDirectory, number: int, rank: int | None) -> None:
             with path.open("rb") as file:
                 file.seek(places.get(path, 0))
                 if text := file.read():
-                    _write(path, text.decode("utf-8", errors="replace"), named=False)
+                    write(path, text.decode("utf-8", errors="replace"), named=False)
                 places[path] = file.tell()
         if going:
             time.sleep(POLL_SECONDS)
 
 
-def _write(path: Path, text: str, named: bool) -> None:
+def write(path: Path, text: str, named: bool) -> None:
+    """Print a part of a file, below its name where there are others."""
     if named:
         print(f"==> {path} <==")
     sys.stdout.write(text if text.endswith("\n") else f"{text}\n")

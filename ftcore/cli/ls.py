@@ -6,30 +6,35 @@ import json
 import math
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
 
 from ftcore.cli.rows import show
-from ftcore.cli.target import runs_dir_of
+from ftcore.cli.target import runs_dir_of, sweep_of
 from ftcore.config.errors import Problem, RequestError
 from ftcore.listing import query
 from ftcore.listing.rows import Listing
+from ftcore.sweeps import directory, table
+from ftcore.sweeps.directory import SweepDirectory
 
 COLUMNS = ("run", "name", "state", "created", "job", "attempts", "loss")
 
 
 def main(flags: argparse.Namespace) -> int:
     words = [word for word in flags.words if not word.startswith("runs_dir=")]
+    sweep = sweep_of(runs_dir_of(flags), flags.sweep) if flags.sweep else None
     if flags.sweep:
-        words.append(f"sweep={flags.sweep}")
+        # Of runs that were imported there is no sweep's directory, but their records name it.
+        words.append(f"sweep={sweep.id if sweep else flags.sweep}")
     filters, problems = query.filters(words)
     if flags.csv and flags.json:
         problems.append(Problem("--csv", "not beside --json"))
     if flags.limit is not None and flags.limit < 1:
         problems.append(Problem("--limit", f"{flags.limit} is no number of runs", "1 or more"))
     listing = Listing(runs_dir_of(flags))
-    headings = columns(flags.columns)
+    headings = columns(flags.columns, _swept(sweep) if sweep else ())
     found, unknown = _values(listing, [*headings, *(one.key for one in filters), *_sorted_by(flags.sort)])
     problems += unknown
     problems += [
@@ -49,11 +54,18 @@ def main(flags: argparse.Namespace) -> int:
     return 0
 
 
-def columns(asked: str | None) -> list[str]:
-    """The headings that `--columns` asks for; with a + before them, beside the usual ones."""
+def columns(asked: str | None, usual: Sequence[str] = ()) -> list[str]:
+    """The headings that `--columns` asks for; with a + before them, beside the usual ones, which `usual` adds
+    to."""
     words = [word.strip() for word in (asked or "").split(",") if word.strip()]
     more = not words or any(word.startswith("+") for word in words)
-    return list(dict.fromkeys([*(COLUMNS if more else ()), *(word.lstrip("+") for word in words)]))
+    return list(dict.fromkeys([*((*COLUMNS, *usual) if more else ()), *(word.lstrip("+") for word in words)]))
+
+
+def _swept(sweep: SweepDirectory) -> list[str]:
+    """The keys that the sweep's trials differ in."""
+    points = [table.point(entry.point) for entry in directory.trials(sweep)]
+    return table.keys_of(directory.read(sweep), points)
 
 
 def _sorted_by(asked: str | None) -> list[str]:

@@ -12,6 +12,10 @@ from ftcore.plan.summary import summarise
 
 
 def main(flags: argparse.Namespace) -> int:
+    if flags.multirun:
+        from ftcore.cli import plan_sweep
+
+        return plan_sweep.main(flags)
     composed = compose(flags.words, config_dir=flags.config_dir, config_name=flags.config_name)
     plan = summarise(composed)
     if flags.json:

@@ -1,11 +1,11 @@
-"""`ftcore report RUN [RUN...]`: the page of a run anew, or one page that compares several."""
+"""`ftcore report RUN [RUN...]`: the page of a run anew, one that compares several, or a sweep's."""
 
 import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from ftcore.cli.target import named
+from ftcore.cli.target import named, one_sweep, only_of_a_sweep
 from ftcore.config.errors import Problem, RequestError
 from ftcore.report.write import comparison_name, write_comparison, write_report
 from ftcore.runs import state
@@ -13,8 +13,13 @@ from ftcore.runs.directory import RunDirectory
 
 
 def main(flags: argparse.Namespace) -> int:
-    problems = _wrong_place(Path(flags.to)) if flags.to is not None else []
+    problems = wrong_place(Path(flags.to), csv=flags.csv) if flags.to is not None else []
+    if sweep := one_sweep(flags):
+        from ftcore.cli.of_sweep import report
+
+        return report.main(flags, sweep, problems)
     try:
+        only_of_a_sweep(flags, "x", "y", "csv")
         runs = named(flags, at_least=1, all_runs=True).runs
     except RequestError as error:
         raise RequestError([*error.problems, *problems]) from None
@@ -54,12 +59,13 @@ def _repeated(runs: Sequence[RunDirectory]) -> list[Problem]:
     return [Problem(one, "named more than once", "each run once") for one in again]
 
 
-def _wrong_place(to: Path) -> list[Problem]:
+def wrong_place(to: Path, csv: bool = False) -> list[Problem]:
     """What is wrong with the file that was asked for; nothing of a run is overwritten or added to."""
-    if to.suffix.lower() not in (".html", ".htm"):
-        return [Problem("--to", f"{to} is no page", "a file that ends in .html")]
+    ends, what = ((".csv",), "table") if csv else ((".html", ".htm"), "page")
+    if to.suffix.lower() not in ends:
+        return [Problem("--to", f"{to} is no {what}", f"a file that ends in {ends[0]}")]
     if to.is_dir():
-        return [Problem("--to", f"{to} is a folder", "a file that ends in .html")]
+        return [Problem("--to", f"{to} is a folder", f"a file that ends in {ends[0]}")]
     if not to.parent.is_dir():
         return [Problem("--to", f"there is no folder {to.parent}", "a file in a folder that exists")]
     inside = [folder for folder in to.resolve().parents if (folder / "record.json").is_file()]

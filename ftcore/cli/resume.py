@@ -1,4 +1,4 @@
-"""`ftcore resume RUN`: the next attempt of a run that was stopped or failed."""
+"""`ftcore resume RUN`: the next attempt of a run that was stopped or failed; of a sweep, what is missing."""
 
 import argparse
 import time
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ftcore.cli.launch import launch
 from ftcore.cli.screen import Screen
-from ftcore.cli.target import one_run
+from ftcore.cli.target import one_run, one_sweep
 from ftcore.config.compose import load
 from ftcore.config.errors import Problem, RequestError
 from ftcore.repeat import frozen
@@ -21,6 +21,10 @@ ENDING_SECONDS, POLL_SECONDS = 60, 0.5
 
 
 def main(flags: argparse.Namespace) -> int:
+    if sweep := one_sweep(flags):
+        from ftcore.cli.of_sweep import resume
+
+        return resume.main(flags, sweep)
     run = one_run(flags)
     entry = record.read(run)
     unseen = state.may_be_over(entry) and state.life(run, entry) is Life.UNKNOWN
@@ -48,7 +52,7 @@ def go_on(run: RunDirectory, screen: Screen, *, as_json: bool, wait: bool, this_
             screen.say("the program has changed since: the run's own goes on (--this-code takes this one)")
             words = ["resume", str(run.path.absolute()), "--runs-dir", str(run.path.parents[1].absolute())]
             return frozen.command(run, [*words, *["--wait"] * wait, *["--json"] * as_json])
-        record.update(run, _also_made_with(source.identity(source.program())))
+        made_with_this(run)
     e = load(run.config)
     if entry["state"] == "completed" and not missing(e, run):
         screen.say(f"run {run.id} is complete; nothing is missing")
@@ -64,6 +68,11 @@ def _folder(entry: record.Record, screen: Screen) -> Path:
         return folder
     screen.say(f"{folder} is not here: relative paths start in {Path.cwd()} now")
     return Path.cwd()
+
+
+def made_with_this(run: RunDirectory) -> None:
+    """Let the record say that the program as it is now has a part in the run."""
+    record.update(run, _also_made_with(source.identity(source.program())))
 
 
 def _also_made_with(identity: str) -> Callable[[record.Record], None]:

@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 
 from ftcore import __version__
-from ftcore.config.errors import RequestError
+from ftcore.config.errors import Problem, RequestError
+
+OF_ONE = ("cfg", "package", "info", "shell_completion")
+"""Flags that show something of one experiment."""
 
 
 def main(flags: argparse.Namespace) -> int:
@@ -15,6 +18,10 @@ def main(flags: argparse.Namespace) -> int:
         print(f"ftcore {__version__}")
         return 0
     if flags.multirun:
+        if one := [name for name in OF_ONE if getattr(flags, name)]:
+            message = "shows one experiment, and -m makes several"
+            allowed = "without -m for one trial's values, or plan -m"
+            raise RequestError([Problem(f"--{name.replace('_', '-')}", message, allowed) for name in one])
         from ftcore.cli import sweep
 
         return sweep.main(flags)

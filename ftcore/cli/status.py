@@ -1,4 +1,4 @@
-"""`ftcore status RUN`: what a run is doing, and what stopped it."""
+"""`ftcore status RUN`: what a run is doing, and what stopped it; of a sweep, how its trials stand."""
 
 import argparse
 import json
@@ -8,14 +8,19 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ftcore.cli.target import one_run
+from ftcore.cli.target import one_run, one_sweep, only_of_a_sweep
 from ftcore.runs import state
 from ftcore.runs.directory import RunDirectory
 from launchers import slurm_queue
 
 
 def main(flags: argparse.Namespace) -> int:
+    if sweep := one_sweep(flags):
+        from ftcore.cli.of_sweep import status
+
+        return status.main(flags, sweep)
     run = one_run(flags)
+    only_of_a_sweep(flags, "follow", "all")
     told = state.now(run)
     if flags.json:
         print(json.dumps(told, indent=2, ensure_ascii=False))

@@ -15,10 +15,11 @@ from ftcore.cli.screen import Screen
 from ftcore.config.errors import Problem, RequestError, WorkError
 from ftcore.config.identity import config_hash
 from ftcore.config.schema import Experiment, SlurmCluster
+from ftcore.config.schema.search import Asynchronous
 from ftcore.listing.rows import Listing
 from ftcore.plan.preflight import preflight
 from ftcore.runs.create import Request
-from ftcore.sweeps import directory, local, slurm, standing
+from ftcore.sweeps import directory, local, slurm, standing, workers
 from ftcore.sweeps.create import create
 from ftcore.sweeps.directory import SweepDirectory
 from ftcore.sweeps.request import Sweep, Trial, request
@@ -32,20 +33,24 @@ checked once."""
 
 def main(flags: argparse.Namespace) -> int:
     """The exit code of `ftcore run -m`."""
-    words = _one_device(flags.words)
+    words = one_device(flags.words)
     asked = request(words, flags.config_dir, flags.config_name, skip_invalid=flags.skip_invalid)
     first = asked.trials[0].composed.experiment
-    _same_size(asked.trials)
+    same_size(asked.trials)
     if problems := list(dict.fromkeys(p for e in _distinct(asked.trials) for p in preflight(e))):
         raise RequestError(problems)
     _within_budget(asked, first)
     screen = Screen(quiet=flags.json)
     runs_dir = Path(first.runs_dir)
-    new, there = _new(asked.trials, runs_dir, flags.again)
+    command = shlex.join(["python", "-m", "ftcore", *sys.argv[1:]])
+    if isinstance(asked.search, Asynchronous):
+        screen.say(_described_search(asked, asked.search))
+        sweep = create(asked, [], Request(command, os.getcwd()), runs_dir)
+        return launch(sweep, [], first, screen, wait=flags.wait, as_json=flags.json)
+    new, there = new_trials(asked.trials, runs_dir, flags.again)
     screen.say(_described(asked, new, there))
     if not new:
         return 0
-    command = shlex.join(["python", "-m", "ftcore", *sys.argv[1:]])
     sweep = create(asked, new, Request(command, os.getcwd()), runs_dir)
     if there:
         directory.update(sweep, reused=there)
@@ -55,15 +60,19 @@ def main(flags: argparse.Namespace) -> int:
 def launch(
     sweep: SweepDirectory, numbers: Sequence[int], e: Experiment, screen: Screen, *, wait: bool, as_json: bool
 ) -> int:
-    """Begin with those trials, and follow them where they run here or it is asked for."""
+    """Begin with those trials (of a search, with its workers), and follow them where they run here or it is
+    asked for."""
     folder = Path(directory.read(sweep)["folder"])
     queued = isinstance(e.cluster, SlurmCluster)
     try:
-        jobs = slurm.submit(sweep, numbers, e, folder) if queued else [local.start(sweep, numbers)]
+        if workers.is_search(sweep):
+            jobs = workers.start(sweep)
+        else:
+            jobs = slurm.submit(sweep, numbers, e, folder) if queued else [local.start(sweep, numbers)]
     except SlurmError as error:
-        kept = f"{sweep.path}: {len(numbers)} trials, frozen"
+        kept = f"{sweep.path}: {_trials(sweep, numbers)}, frozen"
         raise WorkError(f"not queued: {error}", kept, f"python -m ftcore resume {sweep.id}") from None
-    screen.say(f"  sweep {sweep.id}: {len(numbers)} trials, job {', '.join(jobs)}")
+    screen.say(f"  sweep {sweep.id}: {_trials(sweep, numbers)}, job {', '.join(jobs)}")
     if as_json and (queued and not wait):
         print(json.dumps(directory.read(sweep), indent=2, ensure_ascii=False))
     if queued and not wait:
@@ -81,7 +90,7 @@ def _follow(sweep: SweepDirectory, jobs: list[str], queued: bool, screen: Screen
             found_now = standing.standings(sweep)
             for one in found_now:
                 if (
-                    one.state in ("completed", "failed", "cancelled")
+                    one.state in ("completed", "failed", "cancelled", "pruned")
                     and shown.get(one.entry.number) != one.state
                 ):
                     shown[one.entry.number] = one.state
@@ -102,17 +111,22 @@ def tell_end(sweep: SweepDirectory, screen: Screen, as_json: bool) -> int:
     """The best trial and what failed; 0 where all are completed."""
     found_now = standing.standings(sweep)
     winner = standing.best(found_now)
-    failed = [one for one in found_now if one.state != "completed"]
+    failed = sum(one.state not in ("completed", "pruned") for one in found_now)
+    in_all = len(found_now)
+    if workers.is_search(sweep) and (winner or not found_now):
+        # Of a search, a trial that failed is a result; one that was not tried is none.
+        failed = workers.left(sweep)
+        in_all = max(in_all, failed)
     if winner:
-        screen.say(f"best: {' '.join(winner.entry.point)}, loss {winner.loss:.4f}, run {winner.entry.run}")
+        screen.say(f"best: {' '.join(winner.entry.point)}, {_figure(winner)}, run {winner.entry.run}")
     if as_json:
         told = {**directory.read(sweep), "standing": [_plain(one) for one in found_now]}
         print(json.dumps(told, indent=2, ensure_ascii=False))
     if not failed:
         return 0
     raise WorkError(
-        f"{len(failed)} of {len(found_now)} trials are not completed",
-        f"{len(found_now) - len(failed)} finished trials under {sweep.runs_dir}",
+        f"{failed} of {in_all} trials are not completed",
+        f"{in_all - failed} finished trials under {sweep.runs_dir}",
         f"python -m ftcore resume {sweep.id}{_runs_dir(sweep)}",
     )
 
@@ -120,12 +134,22 @@ def tell_end(sweep: SweepDirectory, screen: Screen, as_json: bool) -> int:
 def cancel(sweep: SweepDirectory) -> None:
     """Take back what waits; let trials under way save."""
     entry = directory.read(sweep)
+    if workers.is_search(sweep):
+        workers.stop(sweep)
+    if job := entry.get("prepare"):
+        slurm_queue.cancel(job)
     for job in entry["jobs"]:
         if entry["cluster"] == "slurm":
             slurm_queue.cancel_waiting(job["id"])
-            slurm_queue.signal(job["id"], "TERM")
+            if not workers.is_search(sweep):  # whose workers look after their trials
+                slurm_queue.signal(job["id"], "TERM")
         elif job_of("local", job["id"]).alive():
             job_of("local", job["id"]).stop()
+
+
+def _figure(one: standing.Standing) -> str:
+    metric, value = one.figures.get("judged.metric"), one.figures.get("judged.value")
+    return f"{metric} {value:.4f}" if value is not None else f"loss {one.loss:.4f}"
 
 
 def _plain(one: standing.Standing) -> dict[str, object]:
@@ -138,7 +162,7 @@ def _plain(one: standing.Standing) -> dict[str, object]:
     }
 
 
-def _one_device(words: Sequence[str]) -> list[str]:
+def one_device(words: Sequence[str]) -> list[str]:
     """On this machine trials share its accelerators, one each, unless the words say otherwise."""
     said = any(word.lstrip("+").startswith(("hardware.devices_per_node", "cluster")) for word in words)
     return list(words) if said else [*words, "hardware.devices_per_node=1"]
@@ -154,8 +178,8 @@ def _distinct(trials: Sequence[Trial]) -> list[Experiment]:
     return list(kinds.values())
 
 
-def _same_size(trials: Sequence[Trial]) -> None:
-    """Trials of one array have one size."""
+def same_size(trials: Sequence[Trial]) -> None:
+    """RequestError where they have not: the trials of one array do."""
     sizes = {
         (e.nodes, e.hardware.devices_per_node, e.cluster.model_dump_json(), e.runs_dir)
         for e in (trial.composed.experiment for trial in trials)
@@ -167,6 +191,8 @@ def _same_size(trials: Sequence[Trial]) -> None:
 
 def _within_budget(asked: Sweep, e: Experiment) -> None:
     limit = asked.search.max_accelerator_hours
+    if isinstance(asked.search, Asynchronous):
+        return  # its workers count what was used
     if limit is None or not isinstance(e.cluster, SlurmCluster):
         return
     hours = len(asked.trials) * e.world_size * slurm_queue.seconds(e.cluster.time) / 3600
@@ -175,7 +201,7 @@ def _within_budget(asked: Sweep, e: Experiment) -> None:
         raise RequestError([Problem("search.max_accelerator_hours", message, f"at most {limit:g}")])
 
 
-def _new(trials: Sequence[Trial], runs_dir: Path, again: bool) -> tuple[list[Trial], list[str]]:
+def new_trials(trials: Sequence[Trial], runs_dir: Path, again: bool) -> tuple[list[Trial], list[str]]:
     """Trials that nobody asked for before, and the runs of the others."""
     if again or not runs_dir.is_dir():
         return list(trials), []
@@ -185,6 +211,15 @@ def _new(trials: Sequence[Trial], runs_dir: Path, again: bool) -> tuple[list[Tri
     new = [trial for trial, one in zip(trials, hashes, strict=True) if one not in known]
     new = [replace(trial, number=number) for number, trial in enumerate(new)]
     return new, [known[one] for one in hashes if one in known]
+
+
+def _trials(sweep: SweepDirectory, numbers: Sequence[int]) -> str:
+    return f"{workers.left(sweep) if workers.is_search(sweep) else len(numbers)} trials"
+
+
+def _described_search(asked: Sweep, search: Asynchronous) -> str:
+    axes = " x ".join(f"{axis.key} ({len(axis.values) or 'interval'})" for axis in asked.axes)
+    return f"{asked.search.strategy} over {axes}: {search.trials} trials, {search.workers} at once at most"
 
 
 def _described(asked: Sweep, new: Sequence[Trial], there: Sequence[str]) -> str:

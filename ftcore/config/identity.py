@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -11,14 +12,14 @@ from ftcore.config.schema import Experiment
 
 def semantic(section: BaseModel) -> dict[str, Any]:
     """`section` as plain data without its cosmetic fields."""
-    plain: dict[str, Any] = {}
-    for name, field in type(section).model_fields.items():
-        extra = field.json_schema_extra
-        if isinstance(extra, dict) and extra.get("cosmetic"):
-            continue
-        value = getattr(section, name)
-        plain[name] = _plain(value)
-    return plain
+    return {name: _plain(getattr(section, name)) for name in _kept(type(section))}
+
+
+@cache
+def _kept(section: type[BaseModel]) -> tuple[str, ...]:
+    """Names of the fields that are not cosmetic."""
+    extras = {name: field.json_schema_extra for name, field in section.model_fields.items()}
+    return tuple(n for n, extra in extras.items() if not (isinstance(extra, dict) and extra.get("cosmetic")))
 
 
 def _plain(value: Any) -> Any:

@@ -46,6 +46,8 @@ def parse(texts: Sequence[str], groups: dict[str, tuple[str, ...]]) -> tuple[Ove
         key = override.key_or_group
         if override.is_sweep_override():
             problems.append(Problem(key, "several values make a sweep", nearest=f"-m {shortened(text)}"))
+        elif key.split(".")[0] == "search":
+            problems.append(Problem(key, "is about a sweep", nearest=f"-m {shortened(text.lstrip('+'))}"))
         elif re.split(r"[./]", key)[0] == "hydra":
             message = "Hydra composes and does not run ftcore, so its own settings change nothing"
             problems.append(Problem(key, message))

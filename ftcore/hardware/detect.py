@@ -49,8 +49,18 @@ class Machine:
 
 @cache
 def this_machine() -> Machine:
-    """The machine this process runs on; looked at once a process."""
-    return Machine(cuda=_nvidia_smi(os.environ), dcu=dcu_devices(Path("/"), os.environ))
+    """The machine this process runs on, or that it was told to assume; looked at once a process."""
+    return _assumed or Machine(cuda=_nvidia_smi(os.environ), dcu=dcu_devices(Path("/"), os.environ))
+
+
+_assumed: Machine | None = None
+
+
+def assume(machine: Machine) -> None:
+    """Let this process compose as it would be done on `machine`."""
+    global _assumed
+    _assumed = machine
+    this_machine.cache_clear()
 
 
 def dcu_devices(root: Path, env: Mapping[str, str]) -> tuple[Device, ...]:

@@ -46,10 +46,12 @@ class Overlaid:
     drawings: tuple[tuple[str, str], ...]
 
 
-def overlaid(runs: Sequence[tuple[Mark, Lines]]) -> tuple[Overlaid, ...]:
-    """A chart of each of MEASURES that any run wrote; `runs` are marks with lines in order of step."""
+def overlaid(
+    runs: Sequence[tuple[Mark, Lines]], measures: Sequence[tuple[str, str, str, bool]] = MEASURES
+) -> tuple[Overlaid, ...]:
+    """A chart of each of `measures` that any run wrote; `runs` are marks with lines in order of step."""
     axes = _axes([lines for _, lines in runs])
-    drawn = (_chart(runs, axes, *measure) for measure in MEASURES)
+    drawn = (_chart(runs, axes, *measure) for measure in measures)
     return tuple(one for one in drawn if one is not None)
 
 

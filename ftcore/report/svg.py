@@ -27,6 +27,8 @@ PAPER = "#080808"
 REST = "#090909"
 RUNS = tuple(f"#0b0b{index:02x}" for index in range(8))
 """One for each of the runs that a page tells apart; `palette.css` says how they look."""
+SCALE = tuple(f"#0c0c{index:02x}" for index in range(7))
+"""From the best result to the worst; `scale.css` says how they look."""
 
 _VARIABLES = {
     TEXT: "var(--chart-text, currentColor)",
@@ -39,6 +41,7 @@ _VARIABLES = {
     PAPER: "var(--card, #ffffff)",
     REST: "var(--run-rest, #b9bcc2)",
     **{sentinel: f"var(--run-{index}, #2b6f8f)" for index, sentinel in enumerate(RUNS)},
+    **{sentinel: f"var(--scale-{index}, #2b6f8f)" for index, sentinel in enumerate(SCALE)},
 }
 CLASS = "class:"
 """`line.set_gid(CLASS + "raw r3")` gives the line's element those classes in the page."""

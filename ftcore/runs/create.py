@@ -63,24 +63,26 @@ def freeze(
     more: Record | None = None,
     yaml: Callable[[Experiment], str] = to_yaml,
     durable: bool = True,
+    known: dict[str, str] | None = None,
 ) -> None:
     """Write everything but the surroundings into the run's directory, the record last.
 
     `more` goes into the record; `yaml` renders the configuration; without `durable` the caller makes it
-    survive a power failure.
+    survive a power failure; `known` keeps texts for the next of many runs that have most in common.
     """
     e = composed.experiment
     write = partial(write_text, durable=durable)
     write(run.config, yaml(e))
     asked = {"overrides": list(composed.overrides), "choices": composed.choices}
     write(run.path / "overrides.yaml", json.dumps(asked, indent=2, ensure_ascii=False) + "\n")
-    write(run.xtuner_config, xtuner_text(composed))
+    write(run.xtuner_config, xtuner_text(composed, known))
     if (deepspeed := deepspeed_config(e)) is not None:
         write(run.path / "deepspeed.json", json.dumps(deepspeed, indent=2) + "\n")
-    write_json(run.record, _record(run, composed, request, made) | (more or {}), durable=durable)
+    entry = _record(run, composed, request, made) | (more or {})
+    write_json(run.record, entry, durable=durable, known=known)
 
 
-def xtuner_text(composed: Composed) -> str:
+def xtuner_text(composed: Composed, known: dict[str, str] | None = None) -> str:
     """The XTuner configuration as a Python file, with the command that runs it without ftcore."""
     e = composed.experiment
     launch = f"NPROC_PER_NODE={e.hardware.devices_per_node} " if e.world_size > 1 else ""
@@ -90,7 +92,7 @@ def xtuner_text(composed: Composed) -> str:
         lines += ["deepspeed.json, as this experiment has it:", json.dumps(block)]
         deepspeed = " --deepspeed deepspeed.json"
     lines.append(f"Without ftcore: {launch}xtuner train xtuner_config.py{deepspeed}")
-    return render(build(e), "\n".join(lines))
+    return render(build(e), "\n".join(lines), known)
 
 
 def _record(run: RunDirectory, composed: Composed, request: Request, made: Made) -> Record:

@@ -32,9 +32,28 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
         sync_path(path.parent)
 
 
-def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
-    """`write_text` of indented JSON, Chinese left readable."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n", durable=durable)
+def write_json(path: Path, value: Any, *, durable: bool = True, known: dict[str, str] | None = None) -> None:
+    """`write_text` of indented JSON, Chinese left readable; `known` as in `indented`."""
+    text = json.dumps(value, indent=2, ensure_ascii=False) if known is None else indented(value, known)
+    write_text(path, text + "\n", durable=durable)
+
+
+def indented(value: Any, known: dict[str, str], levels: int = 2) -> str:
+    """As `json.dumps(value, indent=2, ensure_ascii=False)`, which Python indents at a tenth of the speed.
+
+    `known` keeps what stands `levels` deep for the next call, where many values have most of it in common.
+    """
+    if levels and value and isinstance(value, dict):
+        # A line end in a text is written as \\n, so that those in JSON are all between its parts.
+        parts = (
+            f"{json.dumps(name, ensure_ascii=False)}: {indented(one, known, levels - 1)}"
+            for name, one in value.items()
+        )
+        return "{\n  " + ",\n".join(parts).replace("\n", "\n  ") + "\n}"
+    key = json.dumps(value, ensure_ascii=False)
+    if key not in known:
+        known[key] = json.dumps(value, indent=2, ensure_ascii=False)
+    return known[key]
 
 
 def read_json(path: Path) -> Any:

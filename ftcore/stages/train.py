@@ -1,6 +1,7 @@
 """Stage train: every rank."""
 
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from ftcore.config.schema import Experiment
@@ -48,7 +49,7 @@ def work(context: Context) -> Detail:
     if not rank.main:
         return {}
     with record.turn(context.run):
-        results = summary(metrics.read(context.run.metrics))
+        results = summary(metrics.read(context.run.metrics), e.logging.window)
         write_json(context.run.trained, results)
     return results
 
@@ -59,14 +60,16 @@ def unused(e: Experiment) -> list[str]:
     return [name for name, is_needed in needed.items() if not is_needed]
 
 
-def summary(lines: list[dict[str, Any]]) -> Detail:
-    """The figures of a whole training, from its metrics."""
+def summary(lines: list[dict[str, Any]], window: int) -> Detail:
+    """The figures of a whole training, from its metrics; `end_loss` is the mean of the last `window` steps,
+    since the last one's alone is as much about its few rows as about the model."""
     seconds = sum(line["step_seconds"] for line in lines)
     tokens = sum(line["tokens"] for line in lines)
     return {
         "steps": lines[-1]["step"],
         "first_loss": lines[0]["loss"],
         "final_loss": lines[-1]["loss"],
+        "end_loss": fmean(line["loss"] for line in lines[-window:]),
         "tokens": tokens,
         "training_seconds": round(seconds, 3),
         "tokens_per_second": round(tokens / seconds, 2) if seconds else None,

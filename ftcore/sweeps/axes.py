@@ -1,11 +1,14 @@
 """What a command line varies, in Hydra's grammar for `-m`: choices, ranges, globs and intervals."""
 
 import math
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, Override, RangeSweep
+from hydra.core.override_parser.types import Transformer as Transform
 from hydra.errors import HydraException
 
 from ftcore.config import overrides as grammar
@@ -83,6 +86,10 @@ def axis(override: Override, groups: dict[str, tuple[str, ...]]) -> Axis | Probl
     key = override.key_or_group
     prefix = "++" if override.is_force_add() else "+" if override.is_add() else ""
     value, group = override.value(), key in groups
+    if re.split(r"[./]", key)[0] == "hydra":
+        return Problem(key, "Hydra composes and does not run ftcore, so its own settings change nothing")
+    if override.package is not None:
+        return Problem(f"{key}@{override.package}", "a key's place is fixed", nearest=f"{key}=...")
     if isinstance(value, IntervalSweep):
         return _interval(key, prefix, group, value)
     if isinstance(value, RangeSweep) and (problem := _too_long(key, value)):
@@ -96,11 +103,13 @@ def axis(override: Override, groups: dict[str, tuple[str, ...]]) -> Axis | Probl
                 key, f"no choice matches {shortened(override.input_line or '')}", listed(groups[key])
             )
         return Axis(key, prefix, True, names, names)
-    values = tuple(override.sweep_iterator())
-    texts = tuple(override.sweep_string_iterator())
+    # Once: each time it is gone through, a shuffled one has another order.
+    typed = tuple(override.sweep_iterator())
+    values = tuple(map(Override._convert_value, typed))
+    texts = tuple(map(Transform.str, typed))
     if isinstance(value, ChoiceSweep) and not values:
         return Problem(key, "there is nothing to choose from")
-    if doubles := sorted({text for text in texts if texts.count(text) > 1}) if len(texts) < 1000 else []:
+    if doubles := sorted(text for text, times in Counter(texts).items() if times > 1):
         return Problem(key, f"given twice: {', '.join(doubles)}")
     if group and (wrong := [str(one) for one in values if one not in groups[key]]):
         near = nearest(wrong[0], groups[key])

@@ -25,7 +25,7 @@ def parse(text: str) -> Callable[[Mapping[str, Any]], bool]:
     """A function of nested plain data. Raises WrongCondition, then or when it is called."""
     try:
         tree = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last: nested too deeply
         raise WrongCondition(f"{text!r} is no condition") from None
     for node in ast.walk(tree):
         if not isinstance(node, ALLOWED):
@@ -34,7 +34,7 @@ def parse(text: str) -> Callable[[Mapping[str, Any]], bool]:
     def holds(data: Mapping[str, Any]) -> bool:
         try:
             return bool(_value(tree, data))
-        except (TypeError, ZeroDivisionError) as error:
+        except (TypeError, ZeroDivisionError, OverflowError, RecursionError) as error:
             raise WrongCondition(f"{text!r}: {error}") from None
 
     return holds
@@ -55,13 +55,19 @@ def _value(node: ast.expr, data: Mapping[str, Any]) -> Any:
         case ast.Name() | ast.Attribute():
             return _key(ast.unparse(node), data)
         case ast.BoolOp():
-            values = (_value(one, data) for one in node.values)
-            return all(values) if isinstance(node.op, ast.And) else any(values)
+            value, goes_on = None, isinstance(node.op, ast.And)
+            for one in node.values:
+                value = _value(one, data)
+                if bool(value) is not goes_on:
+                    break
+            return value
         case ast.UnaryOp():
             value = _value(node.operand, data)
-            return not value if isinstance(node.op, ast.Not) else -value
+            return not value if isinstance(node.op, ast.Not) else -_number(value)
         case ast.BinOp():
-            return ARITHMETIC[type(node.op)](_value(node.left, data), _value(node.right, data))
+            return ARITHMETIC[type(node.op)](
+                _number(_value(node.left, data)), _number(_value(node.right, data))
+            )
         case ast.Compare():
             left = _value(node.left, data)
             for sign, other in zip(node.ops, node.comparators, strict=True):
@@ -71,6 +77,13 @@ def _value(node: ast.expr, data: Mapping[str, Any]) -> Any:
                 left = right
             return True
     raise WrongCondition(f"{ast.unparse(node)!r} is not part of a condition")
+
+
+def _number(value: Any) -> Any:
+    """Multiplied or formatted, texts and lists could fill the memory."""
+    if not isinstance(value, (int, float)):
+        raise TypeError(f"{value!r} is no number")
+    return value
 
 
 def _key(key: str, data: Mapping[str, Any]) -> Any:

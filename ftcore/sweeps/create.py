@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from ftcore.config import plain_yaml
+from ftcore.config.compose import to_yaml
 from ftcore.config.identity import config_hash
 from ftcore.config.schema import Experiment
+from ftcore.config.schema.search import Asynchronous
 from ftcore.runs.create import Made, Request, freeze, surroundings
 from ftcore.runs.directory import RunDirectory, make
-from ftcore.runs.files import write_json
+from ftcore.runs.files import write_json, write_text
 from ftcore.runs.record import now
+from ftcore.sweeps import frozen
 from ftcore.sweeps.directory import FOLDER, SCHEMA_VERSION, SweepDirectory, TrialEntry, write_trials
 from ftcore.sweeps.request import Sweep, Trial
 
@@ -28,6 +31,9 @@ def create(asked: Sweep, new: Sequence[Trial], asker: Request, runs_dir: Path) -
     # A search without trials yet still has an experiment: that of its first point.
     e = asked.trials[0].composed.experiment
     made = surroundings(e, sweep.path)
+    if isinstance(asked.search, Asynchronous):
+        frozen.keep(sweep, asked, made)
+        write_text(sweep.path / "config.yaml", to_yaml(e))
     writer = Yaml()
     entries = []
     for trial in new:
@@ -53,7 +59,7 @@ def trial_run(
             _link(made.folder / "code" / name, run.path / "code" / name)
     _link(made.folder / "environment.txt", run.path / "environment.txt")
     more = {"sweep": sweep.id, "trial": trial.number, "point": list(trial.point)}
-    freeze(run, trial.composed, asker, made, more=more, yaml=writer.text, durable=False)
+    freeze(run, trial.composed, asker, made, more=more, yaml=writer.text, durable=False, known=writer.known)
     return run
 
 
@@ -61,7 +67,8 @@ class Yaml:
     """Renders configurations that have most of their sections in common."""
 
     def __init__(self) -> None:
-        self._known: dict[str, str] = {}
+        self.known: dict[str, str] = {}
+        """Pieces of any of a run's files, by what they say."""
 
     def text(self, e: Experiment) -> str:
         """As `ftcore.config.compose.to_yaml`, section by section."""
@@ -69,9 +76,9 @@ class Yaml:
 
     def _section(self, name: str, part: Any) -> str:
         key = f"{name}: {json.dumps(part, sort_keys=False)}"
-        if key not in self._known:
-            self._known[key] = plain_yaml.dump({name: part})
-        return self._known[key]
+        if key not in self.known:
+            self.known[key] = plain_yaml.dump({name: part})
+        return self.known[key]
 
 
 def _state(
@@ -96,7 +103,7 @@ def _state(
             }
             for axis in asked.axes
         ],
-        "trials": len(entries),
+        "trials": asked.search.trials if isinstance(asked.search, Asynchronous) else len(entries),
         "skipped": asked.skipped,
         "invalid": [str(problem) for problem in asked.invalid],
         "reused": [],

@@ -5,6 +5,10 @@ runs_dir/.sweeps/<id>/
     trials.jsonl     one line a trial: number, run, overrides, config_hash
     code/ environment.txt    shared by all trials (each run has links to them)
     submit.sh logs/ submitit/
+and of a search
+    search.json config.yaml conf/    what its workers make trials from
+    journal.log leases/              Optuna's study; who works on which trial
+    stop.json over.json              left where it was cancelled, and where nothing more is to be tried
 """
 
 import json

@@ -9,12 +9,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
 from ftcore.config.compose import load
+from ftcore.config.schema import Experiment
 from ftcore.hardware.detect import this_machine
 from ftcore.jobs import job_spec
 from ftcore.runs import attempt_files, record
@@ -23,6 +24,7 @@ from ftcore.runs.files import write_json
 from ftcore.runs.reconcile import reconcile
 from ftcore.sweeps import directory
 from ftcore.sweeps.directory import SweepDirectory, TrialEntry, trials
+from ftcore.sweeps.prepare import shared
 from launchers import Job, LocalLauncher
 
 POLL_SECONDS = 0.2
@@ -58,7 +60,13 @@ class Controller:
         self.sweep, self.left = sweep, list(entries)
         self.folder = Path(directory.read(sweep)["folder"])
         self.stopping = False
-        self.slots = slots(sweep.run(entries[0])) if entries else []
+        self.slots = slots(load(sweep.run(entries[0]).config)) if entries else []
+
+    def prepare(self) -> None:
+        """What trials share, once, where several would otherwise prepare it beside each other."""
+        if len(self.slots) > 1 and (runs := shared([self.sweep.run(entry) for entry in self.left])):
+            folders = [str(run.path.absolute()) for run in runs]
+            subprocess.run([sys.executable, "-m", "ftcore.sweeps.prepare", str(self.folder), *folders])
 
     def work(self) -> None:
         """Until every trial is over, or a stop was asked for and those under way have saved."""
@@ -88,7 +96,7 @@ class Controller:
         if name := VISIBLE.get(e.hardware.accelerator):
             spec = replace(spec, env={**spec.env, name: ",".join(map(str, slot.devices))})
         slot.job, slot.run = LocalLauncher().submit(spec), run
-        record.update(run, _handed_over(slot.job.id))
+        record.update(run, handed_over(slot.job.id))
 
     def _look(self, slot: Slot) -> None:
         if slot.job and slot.run and not slot.job.alive():
@@ -97,9 +105,8 @@ class Controller:
             slot.job = slot.run = None
 
 
-def slots(run: RunDirectory) -> list[Slot]:
-    """As many as trials like `run` fit beside each other."""
-    e = load(run.config)
+def slots(e: Experiment) -> list[Slot]:
+    """As many as trials like `e` fit beside each other."""
     each = e.hardware.devices_per_node
     there = len(this_machine().devices(e.hardware.accelerator))
     visible = os.environ.get(VISIBLE.get(e.hardware.accelerator, ""), "")
@@ -108,7 +115,9 @@ def slots(run: RunDirectory) -> list[Slot]:
     return [Slot(tuple(numbers[index * each : (index + 1) * each])) for index in range(count)]
 
 
-def _handed_over(job_id: str):
+def handed_over(job_id: str) -> Callable[[record.Record], None]:
+    """Puts the job of a run's newest attempt into its record."""
+
     def change(entry: record.Record) -> None:
         entry["launch"]["job_id"] = job_id
         entry["attempts"][-1].update(job_id=job_id, host=os.uname().nodename)
@@ -121,6 +130,7 @@ def main(arguments: list[str]) -> int:
     sweep = SweepDirectory(Path(arguments[0]))
     wanted = set(map(int, arguments[1:]))
     controller = Controller(sweep, [entry for entry in trials(sweep) if entry.number in wanted])
+    controller.prepare()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, controller.stop)
     os.chdir(controller.folder)

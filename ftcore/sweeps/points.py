@@ -3,8 +3,11 @@
 import itertools
 import math
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
+
+from hydra.core.override_parser.types import Quote, QuotedString
 
 from ftcore.config.errors import Problem
 from ftcore.config.schema.search import Asynchronous, Listed, Random, Search, Zip
@@ -36,6 +39,9 @@ def wrong(axes: Sequence[Axis], search: Search) -> list[Problem]:
         problems.append(
             Problem("search.points", "there are none", "search.points='[{lr: 1e-4}, {lr: 2e-4}]'")
         )
+    if isinstance(search, Listed):
+        told = Counter(map(text, search.points))
+        problems += [Problem("search.points", f"given twice: {one}") for one, n in told.items() if n > 1]
     if not isinstance(search, (Random, Asynchronous)):
         for axis in axes:
             if axis.interval:
@@ -79,10 +85,11 @@ def _draw(axis: Axis, rng: random.Random) -> str:
     if axis.interval is None:
         return axis.word(rng.randrange(len(axis.values)))
     low, high = axis.interval.low, axis.interval.high
+    if axis.interval.log:
+        value = min(max(math.exp(rng.uniform(math.log(low), math.log(high))), low), high)
+        return axis.word_of(round(value) if axis.interval.whole else value)
     if axis.interval.whole:
         return axis.word_of(rng.randint(int(low), int(high)))
-    if axis.interval.log:
-        return axis.word_of(math.exp(rng.uniform(math.log(low), math.log(high))))
     return axis.word_of(rng.uniform(low, high))
 
 
@@ -98,4 +105,5 @@ def text(value: Any) -> str:
         return "[" + ",".join(map(text, value)) + "]"
     if isinstance(value, (int, float)):
         return repr(value)
-    return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
+    # Not every backslash is doubled there: Hydra's own knows which.
+    return QuotedString(str(value), Quote.single).with_quotes()

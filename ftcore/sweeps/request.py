@@ -4,23 +4,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import hydra
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from pydantic import TypeAdapter, ValidationError
 
 from ftcore.config import overrides as grammar
 from ftcore.config.compose import CONFIG_NAME, Composed, hydra_configs
-from ftcore.config.errors import Problem, RequestError, listed, nearest, shortened
-from ftcore.config.schema.search import Search
+from ftcore.config.errors import Problem, RequestError, shortened
+from ftcore.config.schema.search import Asynchronous, Search
 from ftcore.config.template import Template
 from ftcore.sweeps import conditions
 from ftcore.sweeps.axes import Axis, split
 from ftcore.sweeps.points import Point, points, wrong
+from ftcore.sweeps.samples import samples
+from ftcore.sweeps.strategy import strategy
 
-SEARCH: TypeAdapter[Search] = TypeAdapter(Search)
 SHOWN = 20
 """Problems of trials that are told one by one."""
 
@@ -42,11 +39,16 @@ class Sweep:
     axes: tuple[Axis, ...]
     search: Search
     trials: tuple[Trial, ...]
+    """Of a search that asks as it goes: every value of each axis once, to be checked and not to be run."""
+
     skipped: int
     """Points that a condition leaves out."""
 
     invalid: tuple[Problem, ...]
     """Of points that `--skip-invalid` left out."""
+
+    config_dir: str | None = None
+    config_name: str = CONFIG_NAME
 
 
 def request(
@@ -60,7 +62,7 @@ def request(
     own = [word for word in words if word.partition("=")[0].lstrip("+~").split(".")[0] == "search"]
     rest = [word for word in words if word not in own]
     with hydra_configs(config_dir, config_name) as groups:
-        search, axes_told, problems = _search(own, groups.get("search", ()))
+        search, axes_told, problems = strategy(own, groups.get("search", ()))
         fixed, axes, found = split([*axes_told, *rest], groups)
         problems += [*found, *grammar.parse(fixed, groups)[1]]
     if search is None:
@@ -70,14 +72,18 @@ def request(
     if problems:
         raise RequestError(dict.fromkeys(problems))
     variations = Variations(fixed, axes, config_dir, config_name)
-    trials, skipped, invalid = _trials(points(axes, search), variations, tests)
+    asks = isinstance(search, Asynchronous)
+    found_points = samples(axes) if asks else points(axes, search)
+    trials, skipped, invalid = _trials(found_points, variations, tests, only_checked=asks)
     if invalid and not (skip_invalid and trials):
         more = len(invalid) - SHOWN
         shown = list(dict.fromkeys(invalid))[:SHOWN]
         if more > 0:
             shown.append(Problem("-m", f"and {more} more", "--skip-invalid leaves such trials out"))
         raise RequestError(shown)
-    return Sweep(tuple(fixed), tuple(axes), search, tuple(trials), skipped, tuple(invalid))
+    return Sweep(
+        tuple(fixed), tuple(axes), search, tuple(trials), skipped, tuple(invalid), config_dir, config_name
+    )
 
 
 class Variations:
@@ -119,7 +125,11 @@ class Variations:
 
 
 def _trials(
-    found: Iterator[Point], variations: Variations, tests: Sequence[Callable[[Mapping[str, Any]], bool]]
+    found: Iterator[Point],
+    variations: Variations,
+    tests: Sequence[Callable[[Mapping[str, Any]], bool]],
+    *,
+    only_checked: bool,
 ) -> tuple[list[Trial], int, list[Problem]]:
     trials: list[Trial] = []
     skipped, invalid = 0, []
@@ -127,10 +137,14 @@ def _trials(
         composed, problems = variations.compose(point)
         if composed is None:
             where = " ".join(point)
+            if only_checked:
+                # Of a wrong value there are as many samples as the other axes have values.
+                invalid += problems
+                continue
             invalid += [Problem(p.key, f"{p.message} (in {where})", p.allowed, p.nearest) for p in problems]
             continue
         try:
-            if tests and any(test(composed.experiment.model_dump(mode="json")) for test in tests):
+            if tests and _any_holds(tests, composed) and not only_checked:
                 skipped += 1
                 continue
         except conditions.WrongCondition as error:
@@ -139,35 +153,9 @@ def _trials(
     return trials, skipped, invalid
 
 
-def _search(own: Sequence[str], choices: Sequence[str]) -> tuple[Search | None, list[str], list[Problem]]:
-    """The strategy that `search=NAME` and `search.KEY=VALUE` describe, and its axes as overrides."""
-    named = [word.partition("=")[2] for word in own if word.startswith("search=")]
-    name = named[-1] if named else "grid"
-    if name not in choices:
-        problem = Problem(
-            "search", f"no choice named {name!r}", listed(tuple(choices)), nearest(name, choices)
-        )
-        return None, [], [problem]
-    try:
-        values = [word for word in own if not word.startswith("search=")]
-        config = hydra.compose(f"search/{name}", overrides=values)
-        plain: Any = OmegaConf.to_container(config.search, resolve=True)
-        search = SEARCH.validate_python(plain)
-    except (HydraException, OmegaConfBaseException) as error:
-        return None, [], [Problem("search", shortened(" ".join(str(error).split()), 300))]
-    except ValidationError as error:
-        problems = [
-            Problem(".".join(["search", *map(str, item["loc"][1:])]), item["msg"].removeprefix("Input "))
-            for item in error.errors(include_url=False)
-        ]
-        return None, [], problems
-    return search, [f"{key}={_values(value)}" for key, value in search.axes.items()], []
-
-
-def _values(value: Any) -> str:
-    from ftcore.sweeps.points import text
-
-    return ",".join(map(text, value)) if isinstance(value, list) else str(value)
+def _any_holds(tests: Sequence[Callable[[Mapping[str, Any]], bool]], composed: Composed) -> bool:
+    plain = composed.experiment.model_dump(mode="json")
+    return any(test(plain) for test in tests)
 
 
 def _conditions(texts: Sequence[str], problems: list[Problem]) -> list[Callable[[Mapping[str, Any]], bool]]:

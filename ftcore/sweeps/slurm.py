@@ -1,27 +1,31 @@
 """A sweep as arrays of a cluster's queue."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ftcore.config.schema import Experiment, SlurmCluster
 from ftcore.jobs import slurm
 from ftcore.runs.files import write_json
+from ftcore.stages.sequence import Part
 from ftcore.sweeps import directory
 from ftcore.sweeps.directory import SweepDirectory
+from ftcore.sweeps.prepare import Prepare, shared
 from ftcore.sweeps.task import TASKS
 from ftcore.worker import Worker
 from launchers import JobSpec, slurm_queue
 
 
-def submit(
-    sweep: SweepDirectory, numbers: Sequence[int], e: Experiment, folder: Path, after: str | None = None
-) -> list[str]:
+def submit(sweep: SweepDirectory, numbers: Sequence[int], e: Experiment, folder: Path) -> list[str]:
     """Queue those trials as few arrays as the cluster's limits allow; the arrays' ids, in `sweep.json` too.
+
+    Where several share data that is not prepared yet, a job of one task prepares it before they start.
 
     Raises launchers.SlurmError where Slurm refuses.
     """
     assert isinstance(e.cluster, SlurmCluster)
     jobs: list[str] = []
+    after = _prepare(sweep, numbers, e, folder)
     for tasks in arrays(numbers, slurm_queue.array_size(), slurm_queue.submit_room()):
         submission = _next_folder(sweep)
         write_json(submission / TASKS, tasks)
@@ -31,6 +35,44 @@ def submit(
         job = {"id": jobs[-1], "submission": submission.name, "tasks": len(tasks)}
         directory.update(sweep, jobs=[*known, job])
     return jobs
+
+
+def submit_workers(sweep: SweepDirectory, count: int, e: Experiment, folder: Path) -> list[str]:
+    """Queue the workers of a search as one array, as many as the cluster's limits allow; likewise."""
+    assert isinstance(e.cluster, SlurmCluster)
+    room = slurm_queue.submit_room()
+    count = min(count, slurm_queue.array_size(), count if room is None else max(1, room))
+    submission = _next_folder(sweep)
+    around = ("ftcore.sweeps.searching", str(sweep.path.absolute()), submission.name)
+    spec = replace(_spec(sweep, submission, e, folder, count, None), around=around)
+    job = {"id": slurm(e.cluster).submit(spec).id, "submission": submission.name, "tasks": count}
+    directory.update(sweep, jobs=[*directory.read(sweep)["jobs"], job])
+    return [job["id"]]
+
+
+def _prepare(sweep: SweepDirectory, numbers: Sequence[int], e: Experiment, folder: Path) -> str | None:
+    """The job that prepares what trials share; None where there is nothing to prepare."""
+    assert isinstance(e.cluster, SlurmCluster)
+    wanted = set(numbers)
+    runs = [sweep.run(entry) for entry in directory.trials(sweep) if entry.number in wanted]
+    shared_by = shared(runs)
+    if not shared_by:
+        return None
+    path = sweep.path.absolute()
+    logs = _next_folder(SweepDirectory(path))
+    spec = JobSpec(
+        function=Prepare(str(folder), tuple(str(run.path.absolute()) for run in shared_by)),
+        name=f"{e.name}-prepare",
+        nodes=1,
+        tasks_per_node=1,
+        log_dir=logs,
+        env={"PYTHONPATH": str(SweepDirectory(path).source)} | e.cluster.rank_env,
+        around=("ftcore.sweeps.prepare", str(logs)),
+        script=logs / "submit.sh",
+    )
+    job = slurm(e.cluster, Part.FINISH).submit(spec).id
+    directory.update(sweep, prepare=job)
+    return job
 
 
 def arrays(numbers: Sequence[int], size: int, room: int | None) -> Iterator[list[list[int]]]:

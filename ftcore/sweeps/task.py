@@ -37,7 +37,8 @@ def trial(run: RunDirectory, sweep: SweepDirectory, rest: list[str]) -> int:
     job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
     entry = record.read(run)
     seen_to = any(attempt.get("job_id") == job for attempt in entry["attempts"])
-    if entry["state"] == "completed" or (seen_to and entry["state"] in DONE):
+    taken_back = entry["state"] == "cancelled" and not entry["attempts"]
+    if entry["state"] == "completed" or taken_back or (seen_to and entry["state"] in DONE):
         return 0
     logs = run.path / "logs"
     logs.mkdir(exist_ok=True)

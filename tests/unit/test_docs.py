@@ -26,8 +26,18 @@ def commands() -> list[list[str]]:
     texts = [page.read_text(encoding="utf-8") for page in PAGES]
     texts += [line for command in COMMANDS.values() for line in command.examples]
     found = {match for text in texts for match in LINE.findall(text)}
-    lines = (re.split(r"\s+[#>]|\)\"", line)[0].replace("\\|", "|") for line in sorted(found))
-    return [shlex.split(line)[3:] for line in lines if not any(part in line for part in NOT_HERE)]
+    lines = [line.replace("\\|", "|") for line in sorted(found)]
+    return [_typed(line)[3:] for line in lines if not any(part in line for part in NOT_HERE)]
+
+
+def _typed(line: str) -> list[str]:
+    """The words of a line up to what follows it: a remark, a redirection, the rest of a sentence."""
+    for end in [*(match.start() for match in re.finditer(r"\s+[#>]|\)\"", line)), len(line)]:
+        try:
+            return shlex.split(line[:end])
+        except ValueError:
+            continue  # the sign stands in quotes
+    raise ValueError(line)
 
 
 @pytest.mark.parametrize("words", [words for words in commands() if "[COMMAND]" not in words], ids=shlex.join)
@@ -47,7 +57,11 @@ def test_command_line_is_right(words, tmp_path, monkeypatch, capsys):
     if words[:2] == ["import-xtuner", "shipped"]:
         return  # tests/unit/importing does it
     if words and words[0] in OF_A_RUN:
-        assert main(words) == 2 and "no such run under" in capsys.readouterr().err
+        what = "sweep" if "last-sweep" in words else "run"
+        assert main(words) == 2 and f"no such {what} under" in capsys.readouterr().err
+        return
+    if words[:1] == ["ls"] and "last-sweep" in words:
+        assert main(words) == 2 and "no such sweep under" in capsys.readouterr().err
         return
     if words[:1] == ["import"]:
         assert main(words) == 2 and "no such file" in capsys.readouterr().err
@@ -57,6 +71,9 @@ def test_command_line_is_right(words, tmp_path, monkeypatch, capsys):
         assert not problems
         words = flags.words
     starts = not words or (words[0] not in COMMANDS and not {"--cfg", "-c", "--info", "--help"} & {*words})
+    if starts and {"-m", "--multirun"} & {*words}:
+        assert main(["plan", *words]) == 0
+        return
     assert main([*words, "--cfg", "job"] if starts else words) == 0
 
 

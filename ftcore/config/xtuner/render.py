@@ -10,13 +10,19 @@ SUBSTITUTED = re.compile(r"\{\{(?=[\s'\"\\]*(?:\$|file|_base_))")
 """mmengine replaces `{{ fileBasename }}`, `{{$HOME:x}}` and `{{ _base_.x }}` anywhere in a file's text."""
 
 
-def render(config: dict[str, Any], header: str = "") -> str:
+def render(config: dict[str, Any], header: str = "", known: dict[str, str] | None = None) -> str:
     """`config` as `name = value` lines, nested dicts as `dict(...)`, under `header` as comment lines.
 
-    Of literals, lists, and dicts with text keys alone.
+    Of literals, lists, and dicts with text keys alone. `known` keeps lines for the next call, where many
+    configurations have most of them in common.
     """
     lines = [f"# {_comment(line)}".rstrip() for line in header.splitlines()]
-    lines += [f"{name} = {_value(value, '', len(name) + 3)}" for name, value in config.items()]
+    known = {} if known is None else known
+    for name, value in config.items():
+        key = f"{name} = {value!r}"
+        if key not in known:
+            known[key] = f"{name} = {_value(value, '', len(name) + 3)}"
+        lines.append(known[key])
     return "\n".join(lines) + "\n"
 
 

@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from ftcore.data import bfcl, wording
 from ftcore.data.bfcl import Case
@@ -26,12 +27,18 @@ def load(categories: Mapping[str, int | None], held_out: Sequence[str], seed: in
     DataError where data is missing or a category is in both.
     """
     try:
-        kept = bfcl.training_cases(tuple(categories), held_out)
+        kept = _kept(tuple(categories), tuple(held_out))
     except bfcl.BfclError as error:
         raise DataError(str(error)) from error
     drawn = (case for name, count in categories.items() for case in _draw(kept.cases, name, count, seed))
     rows = (json.dumps(wording.conversation(case), ensure_ascii=False).encode() for case in drawn)
     return Questions(tuple(rows), len(kept.dropped))
+
+
+@cache
+def _kept(categories: tuple[str, ...], held_out: tuple[str, ...]) -> bfcl.TrainingSet:
+    """Read once: the trials of a sweep may each draw others of the same cases."""
+    return bfcl.training_cases(categories, held_out)
 
 
 def _draw(cases: Sequence[Case], category: str, count: int | None, seed: int) -> list[Case]:

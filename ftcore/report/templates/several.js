@@ -12,7 +12,7 @@ for (const table of document.querySelectorAll('table.sortable')) {
       const descending = before ? before === 'ascending' : down;
       table.querySelectorAll('thead th').forEach(other => other.removeAttribute('aria-sort'));
       heading.setAttribute('aria-sort', descending ? 'descending' : 'ascending');
-      const value = row => row.cells[column].dataset.v;
+      const value = row => row.cells[column].dataset.v ?? row.cells[column].textContent.trim();
       const compare = (a, b) => {
         const [x, y] = [value(a), value(b)];
         if (!x || !y) return x ? -1 : y ? 1 : 0; // what is missing stays last both ways

@@ -22,8 +22,8 @@ HEAVY = (
 )
 PACKAGES = (
     "ftcore.cli", "ftcore.config", "ftcore.plan", "ftcore.runs", "ftcore.hardware", "ftcore.report",
-    "ftcore.doctor", "ftcore.archive", "ftcore.gc", "ftcore.listing", "ftcore.repeat", "launchers",
-    "ftcore.stages",
+    "ftcore.doctor", "ftcore.archive", "ftcore.gc", "ftcore.listing", "ftcore.repeat", "ftcore.sweeps",
+    "launchers", "ftcore.stages",
 )  # fmt: skip
 REPORT = f"""
 import sys

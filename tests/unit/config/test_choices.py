@@ -21,7 +21,10 @@ NEEDS = {
 """What a choice cannot do without; all others compose alone."""
 
 CHOICES = sorted(
-    (file.parent.name, file.stem) for file in conf_dir().glob("*/*.yaml") if not file.stem.startswith("_")
+    (file.parent.name, file.stem)
+    for file in conf_dir().glob("*/*.yaml")
+    # A search is about a sweep and no part of an experiment.
+    if not file.stem.startswith("_") and file.parent.name != "search"
 )
 EXPECTED_DTYPE = {"cpu": "fp32", "cuda": "bf16", "dcu": "fp16"}
 

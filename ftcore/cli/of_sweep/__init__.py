@@ -1,0 +1,1 @@
+"""What commands about runs do where they are about a sweep."""

@@ -1,0 +1,98 @@
+"""`ftcore cancel SWEEP`: trials that wait are taken back, those under way save and end."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+
+from ftcore.cli import sweep as launching
+from ftcore.cli.of_sweep import words
+from ftcore.config.errors import Problem, RequestError
+from ftcore.runs import attempt_files, record, state
+from ftcore.runs.directory import RunDirectory
+from ftcore.runs.files import write_json
+from ftcore.sweeps import directory, standing, workers
+from ftcore.sweeps.directory import SweepDirectory
+from ftcore.sweeps.standing import Standing
+from launchers import job_of, slurm_queue
+
+ASKED = {"state": "cancelled", "reason": "the sweep was cancelled"}
+UNDER_WAY = ("running", "queued")
+
+
+def main(flags: argparse.Namespace, sweep: SweepDirectory) -> int:
+    """The exit code."""
+    found = standing.standings(sweep)
+    begun = [one for one in found if one.state in UNDER_WAY and _attempts(sweep, one)]
+    never = [one for one in found if one.state in ("created", "queued") and one not in begun]
+    if not never and not standing.going_on(sweep, found):
+        raise RequestError([Problem(sweep.id, "is over: nothing of it waits or runs")])
+    searches = workers.is_search(sweep)
+    for one in begun if not searches else ():  # whose workers look after their trials
+        ask(sweep.run(one.entry))
+    if flags.now:
+        _end(sweep, begun)
+    else:
+        launching.cancel(sweep)
+    taken = [one.entry.number for one in never if not searches and take_back(sweep.run(one.entry))]
+    under_way = [one.entry.number for one in begun]
+    if flags.json:
+        print(json.dumps({"id": sweep.id, "cancelled": taken, "asked": under_way}))
+        return 0
+    how = "end at once" if flags.now else "finish their step, save, and end"
+    print(f"sweep {sweep.id}: {len(taken)} trials never began and are cancelled; {len(under_way)} {how}")
+    print(f"{words.command('resume', sweep)} goes on with them")
+    return 0
+
+
+def ask(run: RunDirectory) -> None:
+    """Let the attempt under way know how it is to end: else Slurm would be asked to begin it again."""
+    attempt = run.attempt(len(record.read(run)["attempts"]))
+    attempt.mkdir(parents=True, exist_ok=True)
+    write_json(attempt / attempt_files.STOP, ASKED)
+
+
+def take_back(run: RunDirectory) -> bool:
+    """Cancel a run that has never begun; whether it had not."""
+
+    def change(entry: record.Record) -> None:
+        if entry["state"] == "created" and not entry["attempts"]:
+            entry["state"] = "cancelled"
+
+    return record.update(run, change)["state"] == "cancelled"
+
+
+def put_back(run: RunDirectory) -> None:
+    """Let a run wait again that was cancelled before it had begun."""
+
+    def change(entry: record.Record) -> None:
+        if entry["state"] == "cancelled" and not entry["attempts"]:
+            entry["state"] = "created"
+
+    record.update(run, change)
+
+
+def _attempts(sweep: SweepDirectory, one: Standing) -> bool:
+    return bool(record.read(sweep.run(one.entry))["attempts"])
+
+
+def _end(sweep: SweepDirectory, begun: Sequence[Standing]) -> None:
+    """At once, what works through the sweep first: it would begin the next trial."""
+    entry = directory.read(sweep)
+    if workers.is_search(sweep):
+        workers.stop(sweep)
+    if prepare := entry.get("prepare"):
+        slurm_queue.cancel(prepare)
+    for job in entry["jobs"]:
+        if entry["cluster"] == "slurm":
+            slurm_queue.cancel(job["id"])
+        elif job_of("local", job["id"]).alive():
+            job_of("local", job["id"]).kill()
+    if entry["cluster"] == "slurm":
+        return
+    for one in begun:
+        run = sweep.run(one.entry)
+        with suppress(ProcessLookupError):
+            if job := record.read(run)["launch"]["job_id"]:
+                job_of("local", job).kill()
+        state.settled(run)

@@ -1,0 +1,86 @@
+"""`ftcore plan -m`: say what a sweep would amount to; make and start nothing."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ftcore.cli import sweep
+from ftcore.config.schema.search import Asynchronous
+from ftcore.sweeps.axes import Axis
+from ftcore.sweeps.points import text
+from ftcore.sweeps.request import Sweep, Trial, request
+
+VALUES_SHOWN = 12
+"""Of one axis, to a person."""
+
+
+def main(flags: argparse.Namespace) -> int:
+    words = sweep.one_device(flags.words)
+    asked = request(words, flags.config_dir, flags.config_name, skip_invalid=flags.skip_invalid)
+    plan = summarise(asked)
+    if flags.json:
+        print(json.dumps(plan, indent=2, ensure_ascii=False))
+    else:
+        show(plan, Console(highlight=False))
+    return 0
+
+
+def summarise(asked: Sweep) -> dict[str, Any]:
+    """How many trials over what; of those that are known beforehand, the first and the last."""
+    e = asked.trials[0].composed.experiment
+    sweep.same_size(asked.trials)
+    plan: dict[str, Any] = {
+        "name": e.name,
+        "strategy": asked.search.strategy,
+        "axes": [_axis(axis) for axis in asked.axes],
+        "skipped": asked.skipped,
+        "invalid": [str(problem) for problem in asked.invalid],
+        "cluster": e.cluster.kind,
+        "world_size": e.world_size,
+    }
+    if isinstance(asked.search, Asynchronous):
+        return plan | {"trials": asked.search.trials, "there_already": 0, "first": None, "last": None}
+    new, there = sweep.new_trials(asked.trials, Path(e.runs_dir), again=False)
+    ends = {"first": _trial(asked.trials[0]), "last": _trial(asked.trials[-1])}
+    return plan | {"trials": len(new) + len(there), "there_already": len(there), **ends}
+
+
+def show(plan: dict[str, Any], console: Console) -> None:
+    """The plan for a person."""
+    there = f", {plan['there_already']} there already" if plan["there_already"] else ""
+    table = Table(title=plan["name"], title_justify="left", show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    table.add_row("trials", f"{plan['trials']} ({plan['strategy']}){there}, cluster={plan['cluster']}")
+    for axis in plan["axes"]:
+        table.add_row(axis["key"], _values(axis))
+    if plan["skipped"]:
+        table.add_row("skipped", f"{plan['skipped']} by search.skip")
+    for name in ("first", "last"):
+        if plan[name]:
+            table.add_row(name, " ".join(plan[name]["point"]))
+    console.print(table)
+    for problem in plan["invalid"]:
+        console.print(f"left out: {problem}", markup=False)
+
+
+def _axis(axis: Axis) -> dict[str, Any]:
+    span = axis.interval
+    interval = None if span is None else {"low": span.low, "high": span.high, "log": span.log}
+    return {"key": axis.key, "group": axis.group, "values": list(axis.values), "interval": interval}
+
+
+def _values(axis: dict[str, Any]) -> str:
+    if span := axis["interval"]:
+        return f"{span['low']:g} to {span['high']:g}{', logarithmic' if span['log'] else ''}"
+    values = [value if isinstance(value, str) else text(value) for value in axis["values"]]
+    more = f", ... {values[-1]} ({len(values)})" if len(values) > VALUES_SHOWN else ""
+    return ", ".join(values[: VALUES_SHOWN if more else None]) + more
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    return {"point": list(trial.point), "overrides": list(trial.composed.overrides)}

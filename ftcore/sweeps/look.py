@@ -1,0 +1,102 @@
+"""All that is to be seen of a sweep at one moment: its rows, what is under way, what waits and why."""
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from ftcore.runs.directory import RunDirectory
+from ftcore.runs.files import read_json
+from ftcore.sweeps import directory, failures, table
+from ftcore.sweeps.directory import SweepDirectory
+from ftcore.sweeps.overview import WAITING, overview
+from ftcore.sweeps.table import Row
+
+
+class Look:
+    """All that is to be seen of a sweep at one moment."""
+
+    def __init__(self, sweep: SweepDirectory) -> None:
+        self.sweep, self.told = sweep, directory.read(sweep)
+        self.aim = table.objective(self.told)
+        self.rows = table.rows(sweep)
+        self.progress = {
+            row.number: found
+            for row in self.rows
+            if row.state == "running" and (found := read_json(_run(sweep, row).progress))
+        }
+        now = datetime.now().astimezone()
+        self.whole = overview(self.rows, self.told, self.aim, self.progress, now)
+        self.waits = _waits(self)
+        self.groups = failures.grouped(self.rows, ("failed", "gone"))
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing of it waits or runs."""
+        if any(row.state == "running" for row in self.rows):
+            return False
+        return not self.waits and not _controlled(self)
+
+
+def plain(look: Look) -> dict[str, Any]:
+    """What `status --json` prints."""
+    view, best = look.whole, look.whole.best
+    return {
+        **look.told,
+        "counts": dict(view.counts),
+        "total": view.total,
+        "over": view.over,
+        "done": view.done,
+        "seconds_left": view.seconds_left,
+        "going_on": not look.over,
+        "objective": {"key": look.aim.key, "maximize": look.aim.maximize},
+        "best": None if best is None else _plain(best, look),
+        "waiting": dict(look.waits),
+        "failures": [
+            {"state": one.state, "reason": one.kind, "trials": [row.number for row in one.rows]}
+            for one in look.groups
+        ],
+        "standing": [_plain(row, look) for row in look.rows],
+    }
+
+
+def _plain(row: Row, look: Look) -> dict[str, Any]:
+    value = row.value if row.scored or row.value is None else str(row.value)
+    progress = look.progress.get(row.number)
+    return {
+        "trial": row.number,
+        "run": row.run,
+        "point": dict(row.point),
+        "state": row.state,
+        "value": value,
+        "reason": row.reason,
+        "progress": progress,
+    }
+
+
+def _waits(look: Look) -> Mapping[str, int]:
+    """Why trials wait -> how many."""
+    waiting = [row for row in look.rows if row.state in WAITING]
+    if look.told["cluster"] == "slurm":
+        from launchers import slurm_queue
+
+        jobs = [job["id"] for job in look.told["jobs"]]
+        return Counter(reason for _, reason in slurm_queue.array_reasons(jobs)) if jobs and waiting else {}
+    return {"for an accelerator of this machine": len(waiting)} if waiting and _controlled(look) else {}
+
+
+def _controlled(look: Look) -> bool:
+    """Whether anything is there that works through the sweep."""
+    if look.told["cluster"] == "slurm":
+        from launchers import slurm_queue
+
+        return bool(slurm_queue.array_tasks([job["id"] for job in look.told["jobs"]]))
+    from launchers.local import is_alive
+
+    jobs = [job for job in look.told["jobs"] if job.get("host") in (None, os.uname().nodename)]
+    return any(is_alive(job["id"], look.sweep.path) for job in jobs)
+
+
+def _run(sweep: SweepDirectory, row: Row) -> RunDirectory:
+    return RunDirectory(sweep.runs_dir / row.run)
