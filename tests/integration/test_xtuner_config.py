@@ -23,7 +23,7 @@ NEEDS = {
 CHOICES = [
     f"{file.parent.name}={file.stem}"
     for file in sorted(conf_dir().glob("*/*.yaml"))
-    if not file.stem.startswith("_")
+    if not file.stem.startswith("_") and file.parent.name != "search"
 ]
 SAMPLES = ["chat_samples.every=5", "chat_samples.inputs=[hello]"]
 SEQUENCE_PARALLEL = ["hardware=cuda", "parallelism.sequence_parallel=2", "model.attention=flash_attention_2"]

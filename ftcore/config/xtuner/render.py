@@ -1,6 +1,7 @@
 """A configuration of literals -> the text of a Python file that mmengine reads."""
 
 import re
+import unicodedata
 from keyword import iskeyword
 from typing import Any
 
@@ -56,10 +57,15 @@ def _items(value: dict[str, Any] | list[Any]) -> list[Any]:
     return list(value.values()) if isinstance(value, dict) else value
 
 
+def _stays_itself(name: str) -> bool:
+    """Whether `dict(NAME=...)` has that key: Python takes another letter for some (the micro sign for mu)."""
+    return name.isidentifier() and not iskeyword(name) and unicodedata.normalize("NFKC", name) == name
+
+
 def _brackets(value: dict[str, Any] | list[Any]) -> tuple[str, str, list[str]]:
     """What opens and closes `value`, and what stands before each of its items."""
     if isinstance(value, list):
         return "[", "]", [""] * len(value)
-    if all(name.isidentifier() and not iskeyword(name) for name in value):
+    if all(map(_stays_itself, value)):
         return "dict(", ")", [f"{name}=" for name in value]
     return "{", "}", [f"{name!r}: " for name in value]
