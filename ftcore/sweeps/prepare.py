@@ -51,6 +51,9 @@ def prepared(run: RunDirectory) -> bool:
     from ftcore.data.errors import DataError
     from ftcore.data.prepare import cache_key, find_prepared
 
+    cache = Path(record.read(run)["config"]["cache_dir"]).expanduser()
+    if not (cache / "data").is_dir():
+        return False  # nothing at all; the configuration's YAML takes longer to read than the answer
     e = load(run.config)
     if any(source.hub for source in e.data.sources().values()):
         return False
