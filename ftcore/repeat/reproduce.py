@@ -18,7 +18,7 @@ from ftcore.hardware.detect import this_machine
 from ftcore.repeat.compare import installed
 from ftcore.runs import record, snapshot
 from ftcore.runs.directory import RunDirectory, make
-from ftcore.runs.files import write_json, write_text
+from ftcore.runs.files import link_or_copy, write_json, write_text
 
 SITE = "site-packages"
 KEPT = ("overrides.yaml", "xtuner_config.py", "deepspeed.json", "code")
@@ -48,7 +48,7 @@ def repeat(original: RunDirectory, runs_dir: Path, command: str) -> RunDirectory
     for name in KEPT:
         source = original.path / name
         if source.is_dir():
-            shutil.copytree(source, run.path / name, copy_function=_link, ignore=_unpacked)
+            shutil.copytree(source, run.path / name, copy_function=link_or_copy, ignore=_unpacked)
         elif source.exists():
             shutil.copyfile(source, run.path / name)
     write_json(run.record, _record(entry, run, config, command))
@@ -170,10 +170,3 @@ def _machine(e: Experiment) -> Iterator[Mismatch]:
 def _unpacked(folder: str, names: list[str]) -> list[str]:
     """What a copy of `code/` leaves out: it is made again of the archive where it is needed."""
     return ["src"] if Path(folder).name == "code" and "source.tar.gz" in names else []
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)

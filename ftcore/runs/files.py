@@ -56,6 +56,16 @@ def indented(value: Any, known: dict[str, str], levels: int = 2) -> str:
     return known[key]
 
 
+def link_or_copy(source: str | Path, target: str | Path) -> None:
+    """A hard link, or a copy where the file system has none. Raises FileNotFoundError without a source."""
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copyfile(source, target)
+
+
 def read_json(path: Path) -> Any:
     """The JSON value in `path`, or None where there is no such file."""
     try:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ftcore.config.groups import conf_dir
-from ftcore.runs.files import read_json, write_json
+from ftcore.runs.files import link_or_copy, read_json, write_json
 
 SOURCE_ROOT = Path(__file__).parents[2]
 PACKAGES = ("ftcore", "launchers")
@@ -33,13 +33,13 @@ def save(folder: Path, cache_dir: Path) -> str:
     known = read_json(kept.with_suffix(".json"))
     if known is not None:
         with suppress(FileNotFoundError):  # gone, or taken away this moment
-            _link(kept, folder / ARCHIVE)
+            link_or_copy(kept, folder / ARCHIVE)
             return known["identity"]
     known = {"identity": identity(files)}
     (folder / ARCHIVE).write_bytes(_archive(files))
     kept.parent.mkdir(parents=True, exist_ok=True)
     temporary = kept.with_name(f".{stamp}.{os.getpid()}.tmp")
-    _link(folder / ARCHIVE, temporary)
+    link_or_copy(folder / ARCHIVE, temporary)
     temporary.replace(kept)
     write_json(kept.with_suffix(".json"), known, durable=False)
     return known["identity"]
@@ -113,13 +113,3 @@ def _stamp(files: dict[str, Path]) -> str:
         stat = path.stat()
         digest.update(f"{name} {path} {stat.st_size} {stat.st_mtime_ns} {stat.st_ino}\n".encode())
     return digest.hexdigest()[:32]
-
-
-def _link(source: Path, target: Path) -> None:
-    """A hard link, or a copy where the file system has none."""
-    try:
-        os.link(source, target)
-    except FileNotFoundError:
-        raise
-    except OSError:
-        shutil.copyfile(source, target)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,7 @@ from ftcore.config.schema import Experiment
 from ftcore.config.schema.search import Asynchronous
 from ftcore.runs.create import Made, Request, freeze, surroundings
 from ftcore.runs.directory import RunDirectory, make
-from ftcore.runs.files import write_json, write_text
+from ftcore.runs.files import link_or_copy, write_json, write_text
 from ftcore.runs.record import now
 from ftcore.sweeps import frozen
 from ftcore.sweeps.directory import FOLDER, SCHEMA_VERSION, SweepDirectory, TrialEntry, write_trials
@@ -56,8 +55,8 @@ def trial_run(
     (run.path / "code").mkdir(parents=True)
     for name in SHARED:
         with suppress(FileNotFoundError):
-            _link(made.folder / "code" / name, run.path / "code" / name)
-    _link(made.folder / "environment.txt", run.path / "environment.txt")
+            link_or_copy(made.folder / "code" / name, run.path / "code" / name)
+    link_or_copy(made.folder / "environment.txt", run.path / "environment.txt")
     more = {"sweep": sweep.id, "trial": trial.number, "point": list(trial.point)}
     freeze(run, trial.composed, asker, made, more=more, yaml=writer.text, durable=False, known=writer.known)
     return run
@@ -114,12 +113,3 @@ def _state(
 def vars_of(interval: Any) -> dict[str, Any]:
     """An interval as plain data."""
     return {name: getattr(interval, name) for name in ("low", "high", "log", "whole")}
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except FileNotFoundError:
-        raise
-    except OSError:
-        shutil.copyfile(source, target)
