@@ -121,7 +121,9 @@ def _between(points: Sequence[Point], values: Sequence[float], keys: Sequence[st
         groups[tuple(_mark(point[key]) for key in keys)].append(value)
     mean = fmean(values)
     between = math.fsum(len(group) * (fmean(group) - mean) ** 2 for group in groups.values())
-    return min(1.0, between / math.fsum((value - mean) ** 2 for value in values))
+    whole = math.fsum((value - mean) ** 2 for value in values)
+    # Differences whose squares are under the smallest number are none.
+    return min(1.0, between / whole) if whole else 0.0
 
 
 def _estimated(

@@ -23,7 +23,7 @@ from ftcore.importing.preset import DEFAULT_CHOICES, MACHINE, Preset, composed
 GROUPS = {
     group: choices
     for group, choices in config_groups([conf_dir()]).items()
-    if group not in ("experiment", "hardware", "cluster")
+    if group not in ("experiment", "hardware", "cluster", "search")
 }
 BASE = {"model": "custom", "data": "custom"}
 BRANDS = (
