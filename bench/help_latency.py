@@ -21,18 +21,9 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).parents[1]
-BARE_APP = """\
-import hydra
+sys.path.insert(0, str(ROOT))
 
-
-@hydra.main(config_path={conf!r}, config_name="config", version_base="1.3")
-def main(config):
-    pass
-
-
-if __name__ == "__main__":
-    main()
-"""
+from bench.common import BARE_APP  # noqa: E402
 
 
 def commands(folder: Path) -> dict[str, list[str]]:

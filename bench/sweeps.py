@@ -14,7 +14,6 @@ of its file system. Nothing is asserted: the numbers are for the documentation.
 import argparse
 import json
 import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -32,6 +31,7 @@ from rich.table import Table
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from bench.common import BARE_APP, machine  # noqa: E402
 from tests.slurm.cluster import Cluster, why_not  # noqa: E402
 from tests.slurm.configuration import Settings  # noqa: E402
 
@@ -45,18 +45,6 @@ import sys
 from ftcore.cli import main, sweep
 sweep.launch = lambda *_, **__: 0
 sys.exit(main.main(sys.argv[1:]))
-"""
-BARE_APP = """\
-import hydra
-
-
-@hydra.main(config_path={conf!r}, config_name="config", version_base="1.3")
-def main(config):
-    pass
-
-
-if __name__ == "__main__":
-    main()
 """
 
 
@@ -165,15 +153,6 @@ def cluster() -> Iterator[Cluster | None]:
         return
     with Cluster(settings=LIKE_A_SITE) as started:
         yield started
-
-
-def machine() -> str:
-    """What the numbers were measured on."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
-    return f"{os.cpu_count()} x {(names or [platform.processor()])[0]}, load {load}, {platform.platform()}"
 
 
 def main() -> None:

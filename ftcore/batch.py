@@ -168,12 +168,7 @@ def begin_again(run: RunDirectory) -> int | None:
 def begin(run: RunDirectory) -> int:
     """Another attempt, by this job; its number."""
     number = record.begin_attempt(run)
-
-    def change(entry: record.Record) -> None:
-        entry["attempts"][-1].update(job_id=_job_id(), host=os.uname().nodename)
-        entry["launch"]["job_id"] = _job_id()
-
-    record.update(run, change)
+    record.hand_to(run, _job_id())
     return number
 
 

@@ -1,11 +1,9 @@
 """One attempt of a run: handed to a launcher, followed to its end, told in the end."""
 
 import json
-import os
 import shlex
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -61,27 +59,13 @@ def _submit(run: RunDirectory, e: Experiment, number: int, folder: Path) -> list
         for part in parts(e, run):
             after = jobs[-1].id if jobs else None
             jobs.append(launcher(e, part).submit(job_spec(e, run, number, folder, part, after)))
-            record.update(run, _started(jobs))
+            record.hand_to(run, jobs[0].id, then=jobs[1].id if len(jobs) > 1 else None)
     except SlurmError as error:
         for job in jobs:
             job.kill()
         record.end_attempt(run, "failed", str(error))
         raise WorkError(f"not queued: {error}", kept(run), _resume(run)) from None
     return jobs
-
-
-def _started(jobs: list[Job]) -> Callable[[record.Record], None]:
-    first, *then = [job.id for job in jobs]
-
-    def change(entry: record.Record) -> None:
-        # A local job's id means something on this machine only.
-        entry["attempts"][-1]["host"] = os.uname().nodename
-        entry["launch"]["then"] = then[0] if then else None
-        if not then:
-            entry["launch"]["job_id"] = first
-            entry["attempts"][-1]["job_id"] = first
-
-    return change
 
 
 def _queued(run: RunDirectory, jobs: list[Job], screen: Screen, as_json: bool) -> int:

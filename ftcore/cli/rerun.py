@@ -10,9 +10,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from ftcore.cli.resume import go_on
+from ftcore.cli.screen import Screen
 from ftcore.cli.target import named, runs_dir_of
 from ftcore.config.errors import Problem, RequestError, WorkError
-from ftcore.repeat import frozen
 from ftcore.repeat.reproduce import Mismatch, mismatches, repeat
 from ftcore.repeat.verify import Verification, verify
 from ftcore.runs import record
@@ -41,7 +42,13 @@ def main(flags: argparse.Namespace) -> int:
             goes_on=f"python -m ftcore rerun {original.id} --force",
         )
     run = repeat(original, runs_dir, shlex.join(["python", "-m", "ftcore", *sys.argv[1:]]))
-    code = _start(run, entry, flags, console)
+    code = go_on(
+        run,
+        Screen(quiet=flags.json),
+        as_json=flags.json and not flags.verify,
+        wait=flags.wait or flags.verify,
+        aside=flags.json and flags.verify,
+    )
     if code or not flags.verify:
         return code
     found_again = verify(original, run)
@@ -51,23 +58,6 @@ def main(flags: argparse.Namespace) -> int:
         told = {"run": run.id, "mismatches": [asdict(one) for one in found]}
         print(json.dumps(told | found_again.plain(), indent=2, ensure_ascii=False))
     return 0 if found_again.verdict != "different" else 1
-
-
-def _start(run: RunDirectory, entry: record.Record, flags: argparse.Namespace, console: Console) -> int:
-    """With this program where it is the run's own, otherwise with the run's."""
-    if not frozen.is_this_program(entry):
-        console.print("the program has changed since: the run's own is used", markup=False)
-        words = ["resume", str(run.path.absolute()), "--runs-dir", str(run.path.parents[1].absolute())]
-        words += ["--wait"] * (flags.wait or flags.verify)
-        return frozen.command(run, words, aside=flags.json)
-    from ftcore.cli.launch import launch
-    from ftcore.cli.screen import Screen
-    from ftcore.config.compose import load
-
-    e = load(run.config)
-    wait = flags.wait or flags.verify or e.cluster.kind == "local"
-    as_json = flags.json and not flags.verify
-    return launch(run, e, Screen(quiet=flags.json), Path.cwd(), as_json=as_json, wait=wait)
 
 
 def _restore(original: RunDirectory, folder: Path, console: Console) -> int:

@@ -41,17 +41,26 @@ def main(flags: argparse.Namespace) -> int:
     return go_on(run, screen, as_json=flags.json, wait=flags.wait, this_code=flags.this_code)
 
 
-def go_on(run: RunDirectory, screen: Screen, *, as_json: bool, wait: bool, this_code: bool = False) -> int:
-    """The next attempt of a run that is over, with its own program; the exit code.
+def go_on(
+    run: RunDirectory,
+    screen: Screen,
+    *,
+    as_json: bool,
+    wait: bool,
+    this_code: bool = False,
+    aside: bool = False,
+) -> int:
+    """The next attempt of a run that is over, or that never began, with its own program; the exit code.
 
-    `this_code` takes the program as it is now, and the record says so.
+    `this_code` takes the program as it is now, and the record says so; `aside` keeps stdout free for the
+    caller's JSON.
     """
     entry = record.read(run)
     if not frozen.is_this_program(entry):
         if not this_code:
-            screen.say("the program has changed since: the run's own goes on (--this-code takes this one)")
+            screen.say("the program has changed since: the run's own is used (resume --this-code: this one)")
             words = ["resume", str(run.path.absolute()), "--runs-dir", str(run.path.parents[1].absolute())]
-            return frozen.command(run, [*words, *["--wait"] * wait, *["--json"] * as_json])
+            return frozen.command(run, [*words, *["--wait"] * wait, *["--json"] * as_json], aside=aside)
         made_with_this(run)
     e = load(run.config)
     if entry["state"] == "completed" and not missing(e, run):

@@ -71,7 +71,7 @@ def launch(
             jobs = slurm.submit(sweep, numbers, e, folder) if queued else [local.start(sweep, numbers)]
     except SlurmError as error:
         kept = f"{sweep.path}: {_trials(sweep, numbers)}, frozen"
-        raise WorkError(f"not queued: {error}", kept, f"python -m ftcore resume {sweep.id}") from None
+        raise WorkError(f"not queued: {error}", kept, _resume(sweep)) from None
     screen.say(f"  sweep {sweep.id}: {_trials(sweep, numbers)}, job {', '.join(jobs)}")
     if as_json and (queued and not wait):
         print(json.dumps(directory.read(sweep), indent=2, ensure_ascii=False))
@@ -80,10 +80,10 @@ def launch(
         for command in ("status", "report", "cancel"):
             screen.say(f"    python -m ftcore {command} {sweep.id}{_runs_dir(sweep)}")
         return 0
-    return _follow(sweep, jobs, queued, screen, as_json)
+    return _follow(sweep, screen, as_json)
 
 
-def _follow(sweep: SweepDirectory, jobs: list[str], queued: bool, screen: Screen, as_json: bool) -> int:
+def _follow(sweep: SweepDirectory, screen: Screen, as_json: bool) -> int:
     shown: dict[int, str] = {}
     with Interrupts() as interrupts:
         while True:
@@ -127,24 +127,28 @@ def tell_end(sweep: SweepDirectory, screen: Screen, as_json: bool) -> int:
     raise WorkError(
         f"{failed} of {in_all} trials are not completed",
         f"{in_all - failed} finished trials under {sweep.runs_dir}",
-        f"python -m ftcore resume {sweep.id}{_runs_dir(sweep)}",
+        _resume(sweep),
     )
 
 
-def cancel(sweep: SweepDirectory) -> None:
-    """Take back what waits; let trials under way save."""
+def cancel(sweep: SweepDirectory, *, at_once: bool = False) -> None:
+    """Take back what waits; let trials under way save, or with `at_once` end them."""
     entry = directory.read(sweep)
     if workers.is_search(sweep):
         workers.stop(sweep)
     if job := entry.get("prepare"):
         slurm_queue.cancel(job)
     for job in entry["jobs"]:
-        if entry["cluster"] == "slurm":
+        handle = job_of(entry["cluster"], job["id"])
+        if at_once:
+            if entry["cluster"] == "slurm" or handle.alive():
+                handle.kill()
+        elif entry["cluster"] == "slurm":
             slurm_queue.cancel_waiting(job["id"])
             if not workers.is_search(sweep):  # whose workers look after their trials
                 slurm_queue.signal(job["id"], "TERM")
-        elif job_of("local", job["id"]).alive():
-            job_of("local", job["id"]).stop()
+        elif handle.alive():
+            handle.stop()
 
 
 def _figure(one: standing.Standing) -> str:
@@ -229,6 +233,10 @@ def _described(asked: Sweep, new: Sequence[Trial], there: Sequence[str]) -> str:
     parts += [f"{len(asked.invalid)} invalid left out"] * bool(asked.invalid)
     parts += [f"{len(there)} there already (--again makes them anew), {len(new)} new"] * bool(there)
     return ", ".join(parts)
+
+
+def _resume(sweep: SweepDirectory) -> str:
+    return f"python -m ftcore resume {sweep.id}{_runs_dir(sweep)}"
 
 
 def _runs_dir(sweep: SweepDirectory) -> str:

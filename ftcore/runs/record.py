@@ -1,5 +1,6 @@
 """`record.json`: what was asked, what it ran on, what came out."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -107,6 +108,17 @@ def gather_machines(run: RunDirectory, number: int) -> None:
     told = [read_json(path) for path in sorted(run.attempt(number).glob(MACHINES))]
     machines = {facts["host"]: facts for facts in told if facts}
     update(run, lambda record: record["attempts"][number - 1].update(machines=machines))
+
+
+def hand_to(run: RunDirectory, job_id: str, **launch: Any) -> None:
+    """The newest attempt is that job's, started from this machine; `launch` are further keys of `launch`."""
+
+    def change(record: Record) -> None:
+        record["launch"].update(job_id=job_id, **launch)
+        # A local job's id means something on its own machine only.
+        record["attempts"][-1].update(job_id=job_id, host=os.uname().nodename)
+
+    update(run, change)
 
 
 def hand_over(run: RunDirectory) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def _state(
                 "key": axis.key,
                 "group": axis.group,
                 "values": list(axis.values),
-                "interval": None if axis.interval is None else vars_of(axis.interval),
+                "interval": None if axis.interval is None else asdict(axis.interval),
             }
             for axis in asked.axes
         ],
@@ -108,8 +109,3 @@ def _state(
         "reused": [],
         "jobs": [],
     }
-
-
-def vars_of(interval: Any) -> dict[str, Any]:
-    """An interval as plain data."""
-    return {name: getattr(interval, name) for name in ("low", "high", "log", "whole")}

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -96,7 +96,7 @@ class Controller:
         if name := VISIBLE.get(e.hardware.accelerator):
             spec = replace(spec, env={**spec.env, name: ",".join(map(str, slot.devices))})
         slot.job, slot.run = LocalLauncher().submit(spec), run
-        record.update(run, handed_over(slot.job.id))
+        record.hand_to(run, slot.job.id)
 
     def _look(self, slot: Slot) -> None:
         if slot.job and slot.run and not slot.job.alive():
@@ -113,16 +113,6 @@ def slots(e: Experiment) -> list[Slot]:
     numbers = [int(part) for part in visible.split(",") if part.strip().isdigit()] or list(range(there))
     count = max(1, len(numbers) // each)
     return [Slot(tuple(numbers[index * each : (index + 1) * each])) for index in range(count)]
-
-
-def handed_over(job_id: str) -> Callable[[record.Record], None]:
-    """Puts the job of a run's newest attempt into its record."""
-
-    def change(entry: record.Record) -> None:
-        entry["launch"]["job_id"] = job_id
-        entry["attempts"][-1].update(job_id=job_id, host=os.uname().nodename)
-
-    return change
 
 
 def main(arguments: list[str]) -> int:

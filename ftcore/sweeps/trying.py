@@ -13,7 +13,6 @@ from ftcore.runs.directory import RunDirectory
 from ftcore.runs.reconcile import reconcile
 from ftcore.sweeps import task
 from ftcore.sweeps.directory import SweepDirectory
-from ftcore.sweeps.local import handed_over
 from ftcore.sweeps.watch import Watch
 from launchers import Job, LocalLauncher, slurm_queue
 from launchers.local import found, is_alive
@@ -59,7 +58,7 @@ class Here:
     def _begin(self, run: RunDirectory) -> Job:
         number = record.begin_attempt(run)
         job = LocalLauncher().submit(job_spec(load(run.config), run, number, self._folder))
-        record.update(run, handed_over(job.id))
+        record.hand_to(run, job.id)
         return job
 
     def goes_on(self, run: RunDirectory) -> bool:

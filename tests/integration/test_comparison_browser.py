@@ -3,7 +3,7 @@
 import pytest
 
 from ftcore.report.several import render_several
-from tests.fixtures.browser import CONTRASTS, opened
+from tests.fixtures.browser import assert_narrow, assert_quiet, assert_readable, opened
 from tests.fixtures.many_runs import DIFFERENCES, HOSTILE, entry, four
 
 pytestmark = pytest.mark.browser
@@ -52,21 +52,17 @@ def page(browser, address):
 
 def test_opens_quietly_and_fetches_nothing(shown, address):
     """No message on the console, and no request but for the file itself."""
-    assert shown.console == []
-    assert [url for url in shown.requests if not url.startswith("data:")] == [address]
+    assert_quiet(shown, address)
 
 
 def test_only_tables_scroll_sideways(shown):
     """Long names and wide tables leave the page as wide as the screen."""
-    widths = shown.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
-    assert widths[0] <= widths[1]
+    assert_narrow(shown)
 
 
 def test_every_text_can_be_read(shown):
     """Contrast of at least 4.5 to 1 for all text of the page and of its charts."""
-    found = shown.page.evaluate(CONTRASTS)
-    assert sum(one["chart"] for one in found) > 40
-    assert [one for one in found if one["ratio"] < 4.5] == []
+    assert_readable(shown)
 
 
 def test_lines_stand_out_from_the_card(shown):

@@ -14,7 +14,7 @@ from ftcore.runs.files import write_json
 from ftcore.sweeps import directory, standing, workers
 from ftcore.sweeps.directory import SweepDirectory
 from ftcore.sweeps.standing import Standing
-from launchers import job_of, slurm_queue
+from launchers import job_of
 
 ASKED = {"state": "cancelled", "reason": "the sweep was cancelled"}
 UNDER_WAY = ("running", "queued")
@@ -78,17 +78,8 @@ def _attempts(sweep: SweepDirectory, one: Standing) -> bool:
 
 def _end(sweep: SweepDirectory, begun: Sequence[Standing]) -> None:
     """At once, what works through the sweep first: it would begin the next trial."""
-    entry = directory.read(sweep)
-    if workers.is_search(sweep):
-        workers.stop(sweep)
-    if prepare := entry.get("prepare"):
-        slurm_queue.cancel(prepare)
-    for job in entry["jobs"]:
-        if entry["cluster"] == "slurm":
-            slurm_queue.cancel(job["id"])
-        elif job_of("local", job["id"]).alive():
-            job_of("local", job["id"]).kill()
-    if entry["cluster"] == "slurm":
+    launching.cancel(sweep, at_once=True)
+    if directory.read(sweep)["cluster"] == "slurm":
         return
     for one in begun:
         run = sweep.run(one.entry)

@@ -53,7 +53,11 @@ class Finish(Section):
     partition: str | None = Field(json_schema_extra=COSMETIC)
     gres: str | None = Field(json_schema_extra=COSMETIC)
     time: str = Field(pattern=SLURM_TIME, json_schema_extra=COSMETIC)
+    """Slurm's time format, for example `4:00:00`."""
+
     mem: str | None = Field(pattern=SLURM_MEMORY, json_schema_extra=COSMETIC)
+    """Host memory: `90G`; `0` is all of the node's."""
+
     cpus_per_task: Positive = Field(json_schema_extra=COSMETIC)
 
 
