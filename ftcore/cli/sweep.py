@@ -26,6 +26,12 @@ from ftcore.sweeps.request import Sweep, Trial, request
 from launchers import SlurmError, job_of, slurm_queue
 
 POLL_SECONDS = 1.0
+ATTEMPTS = ("attempts",)
+"""A key of records, beside those that `standing` looks at."""
+
+Ended = dict[int, tuple[str, int]]
+"""Trial -> how its newest attempt ended, and how many there were; of those that are over."""
+
 VALUES = ("lr", "rank", "max_length", "seed", "epochs", "max_steps", "optim", "checkpoint", "logging", "name")
 """Keys that no check of this machine or of the cluster looks at: trials that differ in them alone are
 checked once."""
@@ -64,6 +70,7 @@ def launch(
     asked for."""
     folder = Path(directory.read(sweep)["folder"])
     queued = isinstance(e.cluster, SlurmCluster)
+    before = {} if queued and not wait else _ended(standing.standings(sweep, ATTEMPTS))
     try:
         if workers.is_search(sweep):
             jobs = workers.start(sweep)
@@ -80,23 +87,26 @@ def launch(
         for command in ("status", "report", "cancel"):
             screen.say(f"    python -m ftcore {command} {sweep.id}{_runs_dir(sweep)}")
         return 0
-    return _follow(sweep, screen, as_json)
+    return _follow(sweep, before, screen, as_json)
 
 
-def _follow(sweep: SweepDirectory, screen: Screen, as_json: bool) -> int:
-    shown: dict[int, str] = {}
+def _follow(sweep: SweepDirectory, before: Ended, screen: Screen, as_json: bool) -> int:
+    """Tell of each trial that ends, until all have; how they stood `before` is not told again."""
+    told = dict(before)
+    over = {number for number, (state, _) in before.items() if state in ("completed", "pruned")}
     with Interrupts() as interrupts:
         while True:
-            found_now = standing.standings(sweep)
+            found_now = standing.standings(sweep, ATTEMPTS)
+            in_all = len(found_now) + workers.to_come(sweep, len(found_now))
+            ended = _ended(found_now)
             for one in found_now:
-                if (
-                    one.state in ("completed", "failed", "cancelled", "pruned")
-                    and shown.get(one.entry.number) != one.state
-                ):
-                    shown[one.entry.number] = one.state
+                number = one.entry.number
+                if number in ended and told.get(number) != ended[number]:
+                    told[number] = ended[number]
+                    over.add(number)
                     loss = "" if one.loss is None else f", loss {one.loss:.4f}"
                     point = " ".join(one.entry.point)
-                    screen.say(f"  {len(shown)}/{len(found_now)} {point}: {one.state}{loss}")
+                    screen.say(f"  {len(over)}/{in_all} {point}: {one.state}{loss}")
             if interrupts.count:
                 interrupts.count = 0
                 screen.say("stopping: trials under way finish their step and save")
@@ -105,6 +115,15 @@ def _follow(sweep: SweepDirectory, screen: Screen, as_json: bool) -> int:
                 break
             time.sleep(POLL_SECONDS)
     return tell_end(sweep, screen, as_json)
+
+
+def _ended(found: Sequence[standing.Standing]) -> Ended:
+    states = ("completed", "failed", "cancelled", "pruned")
+    return {
+        one.entry.number: (one.state, one.figures.get("attempts") or 0)
+        for one in found
+        if one.state in states
+    }
 
 
 def tell_end(sweep: SweepDirectory, screen: Screen, as_json: bool) -> int:
@@ -116,7 +135,7 @@ def tell_end(sweep: SweepDirectory, screen: Screen, as_json: bool) -> int:
     if workers.is_search(sweep) and (winner or not found_now):
         # Of a search, a trial that failed is a result; one that was not tried is none.
         failed = workers.left(sweep)
-        in_all = max(in_all, failed)
+        in_all += workers.to_come(sweep, in_all)
     if winner:
         screen.say(f"best: {' '.join(winner.entry.point)}, {_figure(winner)}, run {winner.entry.run}")
     if as_json:

@@ -57,8 +57,10 @@ def split(
 ) -> tuple[list[str], list[Axis], list[Problem]]:
     """Overrides that are the same for every trial, the axes of the others, and what is wrong with those.
 
-    A word that is no override stays among the first, whose reader complains of it.
+    A word that is no override stays among the first, whose reader complains of it. A key that is swept and
+    has one value beside is refused: Hydra would let the last word win, and make every trial the same.
     """
+    alone: dict[str, str] = {}
     fixed: list[str] = []
     axes: list[Axis] = []
     problems: list[Problem] = []
@@ -70,6 +72,7 @@ def split(
             continue
         if not override.is_sweep_override():
             fixed.append(word)
+            alone[override.key_or_group] = word
             continue
         found = axis(override, groups)
         if isinstance(found, Problem):
@@ -78,7 +81,25 @@ def split(
             problems.append(Problem(found.key, "is swept twice"))
         else:
             axes.append(found)
+    problems += [
+        Problem(one.key, f"given twice: to be swept, and as {shortened(alone[one.key])}")
+        for one in axes
+        if one.key in alone
+    ]
     return fixed, axes, problems
+
+
+def left_of_a_file(axes: Sequence[str], words: Sequence[str]) -> list[str]:
+    """The axes of a search's file that no word of the command line is about: what is typed replaces them."""
+    typed = {_key(word) for word in words} - {None}
+    return [word for word in axes if _key(word) not in typed]
+
+
+def _key(word: str) -> str | None:
+    try:
+        return grammar.parse_one(word).key_or_group
+    except HydraException:
+        return None
 
 
 def axis(override: Override, groups: dict[str, tuple[str, ...]]) -> Axis | Problem:

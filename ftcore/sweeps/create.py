@@ -17,7 +17,7 @@ from ftcore.runs.create import Made, Request, freeze, surroundings
 from ftcore.runs.directory import RunDirectory, make
 from ftcore.runs.files import link_or_copy, write_json, write_text
 from ftcore.runs.record import now
-from ftcore.sweeps import frozen
+from ftcore.sweeps import frozen, prepare
 from ftcore.sweeps.directory import FOLDER, SCHEMA_VERSION, SweepDirectory, TrialEntry, write_trials
 from ftcore.sweeps.request import Sweep, Trial
 
@@ -33,6 +33,7 @@ def create(asked: Sweep, new: Sequence[Trial], asker: Request, runs_dir: Path) -
     made = surroundings(e, sweep.path)
     if isinstance(asked.search, Asynchronous):
         frozen.keep(sweep, asked, made)
+        prepare.keep(sweep, asked, asked.search)
         write_text(sweep.path / "config.yaml", to_yaml(e))
     writer = Yaml()
     entries = []

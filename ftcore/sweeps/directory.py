@@ -7,6 +7,7 @@ runs_dir/.sweeps/<id>/
     submit.sh logs/ submitit/
 and of a search
     search.json config.yaml conf/    what its workers make trials from
+    data/    configurations, one for each set of data that its trials share
     journal.log leases/              Optuna's study; who works on which trial
     stop.json over.json              left where it was cancelled, and where nothing more is to be tried
 """

@@ -22,12 +22,15 @@ from ftcore.runs import attempt_files, record
 from ftcore.runs.directory import RunDirectory
 from ftcore.runs.files import write_json
 from ftcore.runs.reconcile import reconcile
-from ftcore.sweeps import directory
+from ftcore.sweeps import directory, prepare
 from ftcore.sweeps.directory import SweepDirectory, TrialEntry, trials
-from ftcore.sweeps.prepare import shared
 from launchers import Job, LocalLauncher
 
 POLL_SECONDS = 0.2
+AGAIN_SECONDS = 10.0
+"""Before a trial that was asked to stop is asked again: its processes may not have listened yet."""
+
+ASKED = {"state": "cancelled", "reason": "the sweep was cancelled"}
 VISIBLE = {"cuda": "CUDA_VISIBLE_DEVICES", "dcu": "HIP_VISIBLE_DEVICES"}
 
 
@@ -51,6 +54,8 @@ class Slot:
     devices: tuple[int, ...]
     job: Job | None = None
     run: RunDirectory | None = None
+    asked_at: float | None = None
+    """When its trial was last asked to stop, on the monotonic clock."""
 
 
 class Controller:
@@ -64,9 +69,8 @@ class Controller:
 
     def prepare(self) -> None:
         """What trials share, once, where several would otherwise prepare it beside each other."""
-        if len(self.slots) > 1 and (runs := shared([self.sweep.run(entry) for entry in self.left])):
-            folders = [str(run.path.absolute()) for run in runs]
-            subprocess.run([sys.executable, "-m", "ftcore.sweeps.prepare", str(self.folder), *folders])
+        if len(self.slots) > 1 and (configs := prepare.shared([self.sweep.run(one) for one in self.left])):
+            prepare.here(self.folder, configs, lambda: self.stopping)
 
     def work(self) -> None:
         """Until every trial is over, or a stop was asked for and those under way have saved."""
@@ -75,19 +79,28 @@ class Controller:
                 self._look(slot)
                 if slot.job is None and self.left and not self.stopping:
                     self._begin(slot, self.sweep.run(self.left.pop(0)))
+                if self.stopping:
+                    self._ask_to_stop(slot)
             if self.stopping and not any(slot.job for slot in self.slots):
                 return
             time.sleep(POLL_SECONDS)
 
     def stop(self, _number: int = 0, _frame: FrameType | None = None) -> None:
-        """Let trials under way finish their step and save."""
+        """Let trials under way finish their step and save; `work` sees to it. As a signal's handler it may
+        come while one is being started, which is under way too and not known yet."""
         self.stopping = True
-        for slot in self.slots:
-            if slot.job and slot.run:
-                attempt = slot.run.attempt(len(record.read(slot.run)["attempts"]))
-                asked = {"state": "cancelled", "reason": "the sweep was cancelled"}
-                write_json(attempt / attempt_files.STOP, asked)
-                slot.job.stop()
+
+    def _ask_to_stop(self, slot: Slot) -> None:
+        now = time.monotonic()
+        if slot.job is None or slot.run is None:
+            return
+        if slot.asked_at is None:
+            attempt = slot.run.attempt(len(record.read(slot.run)["attempts"]))
+            write_json(attempt / attempt_files.STOP, ASKED)
+        elif now - slot.asked_at < AGAIN_SECONDS:
+            return
+        slot.asked_at = now
+        slot.job.stop()
 
     def _begin(self, slot: Slot, run: RunDirectory) -> None:
         e = load(run.config)
@@ -102,7 +115,7 @@ class Controller:
         if slot.job and slot.run and not slot.job.alive():
             entry = reconcile(slot.run)
             print(f"{slot.run.id}: {entry['state']}", flush=True)
-            slot.job = slot.run = None
+            slot.job = slot.run = slot.asked_at = None
 
 
 def slots(e: Experiment) -> list[Slot]:
@@ -120,9 +133,9 @@ def main(arguments: list[str]) -> int:
     sweep = SweepDirectory(Path(arguments[0]))
     wanted = set(map(int, arguments[1:]))
     controller = Controller(sweep, [entry for entry in trials(sweep) if entry.number in wanted])
-    controller.prepare()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, controller.stop)
+    controller.prepare()
     os.chdir(controller.folder)
     controller.work()
     return 0

@@ -8,7 +8,7 @@ from typing import Any
 
 from ftcore.runs.directory import RunDirectory
 from ftcore.runs.files import read_json
-from ftcore.sweeps import directory, failures, table
+from ftcore.sweeps import directory, failures, table, workers
 from ftcore.sweeps.directory import SweepDirectory
 from ftcore.sweeps.overview import WAITING, overview
 from ftcore.sweeps.table import Row
@@ -27,7 +27,9 @@ class Look:
             if row.state == "running" and (found := read_json(_run(sweep, row).progress))
         }
         now = datetime.now().astimezone()
-        self.whole = overview(self.rows, self.told, self.aim, self.progress, now)
+        to_come = workers.to_come(sweep, len(self.rows))
+        self.whole = overview(self.rows, self.aim, self.progress, now, to_come)
+        self.searches = workers.is_search(sweep)
         self.waits = _waits(self)
         self.groups = failures.grouped(self.rows, ("failed", "gone"))
 
@@ -38,6 +40,18 @@ class Look:
             return False
         return not self.waits and not _controlled(self)
 
+    @property
+    def stopping(self) -> bool:
+        """Whether a search was cancelled and its workers have not ended yet."""
+        return self.searches and workers.stop_file(self.sweep).exists() and not self.over
+
+    @property
+    def missing(self) -> bool:
+        """Whether `resume` has something to do, once it is over."""
+        if self.searches:  # to which a trial that failed is a result
+            return workers.left(self.sweep) > 0
+        return any(row.state in ("failed", "cancelled", "preempted", "created") for row in self.rows)
+
 
 def plain(look: Look) -> dict[str, Any]:
     """What `status --json` prints."""
@@ -46,10 +60,12 @@ def plain(look: Look) -> dict[str, Any]:
         **look.told,
         "counts": dict(view.counts),
         "total": view.total,
+        "to_come": view.to_come,
         "over": view.over,
         "done": view.done,
         "seconds_left": view.seconds_left,
         "going_on": not look.over,
+        "stopping": look.stopping,
         "objective": {"key": look.aim.key, "maximize": look.aim.maximize},
         "best": None if best is None else _plain(best, look),
         "waiting": dict(look.waits),
@@ -76,13 +92,14 @@ def _plain(row: Row, look: Look) -> dict[str, Any]:
 
 
 def _waits(look: Look) -> Mapping[str, int]:
-    """Why trials wait -> how many."""
+    """Why trials (of a search on Slurm, its workers) wait -> how many."""
     waiting = [row for row in look.rows if row.state in WAITING]
     if look.told["cluster"] == "slurm":
         from launchers import slurm_queue
 
         jobs = [job["id"] for job in look.told["jobs"]]
-        return Counter(reason for _, reason in slurm_queue.array_reasons(jobs)) if jobs and waiting else {}
+        asks = jobs and (waiting or look.searches)
+        return Counter(reason for _, reason in slurm_queue.array_reasons(jobs)) if asks else {}
     return {"for an accelerator of this machine": len(waiting)} if waiting and _controlled(look) else {}
 
 

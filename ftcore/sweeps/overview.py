@@ -30,6 +30,9 @@ class Overview:
     total: int
     """Trials there will be: a search makes them as it goes."""
 
+    to_come: int
+    """Of those, the ones that are not made yet."""
+
     over: int
     done: float
     """Trials that are over, and parts of those under way."""
@@ -46,18 +49,17 @@ class Overview:
 
 
 def overview(
-    found: Sequence[Row], told: Mapping[str, Any], aim: Objective, progress: Progress, now: datetime
+    found: Sequence[Row], aim: Objective, progress: Progress, now: datetime, to_come: int = 0
 ) -> Overview:
-    """Of all rows of the sweep that `told` (`sweep.json`) describes."""
+    """Of all rows of a sweep; `to_come` are points that a search will still ask for."""
     counts = Counter(row.state for row in found)
     shown = [(state, counts[state]) for state in dict.fromkeys((*ORDER, *counts)) if counts[state]]
     over = sum(counts[state] for state in OVER)
-    total = max(len(found), (told.get("search") or {}).get("trials") or 0)
+    total = len(found) + to_come
     running = [row for row in found if row.state == "running"]
     parts = sum(part(progress.get(row.number)) for row in running)
-    to_come = total - over - len(running)
-    left = _seconds_left(found, running, to_come, progress, now)
-    return Overview(tuple(shown), total, over, over + parts, tuple(ranked(found, aim)), left)
+    left = _seconds_left(found, running, total - over - len(running), progress, now)
+    return Overview(tuple(shown), total, to_come, over, over + parts, tuple(ranked(found, aim)), left)
 
 
 def part(progress: Mapping[str, Any] | None) -> float:
@@ -79,7 +81,7 @@ def took(row: Row, now: datetime | None = None) -> float | None:
 
 
 def _seconds_left(
-    found: Sequence[Row], running: Sequence[Row], to_come: int, progress: Progress, now: datetime
+    found: Sequence[Row], running: Sequence[Row], waiting: int, progress: Progress, now: datetime
 ) -> float | None:
     """As many at once as now, each as long as the middle one of those that are over."""
     whole = [seconds for row in found if row.state == "completed" and (seconds := took(row)) is not None]
@@ -90,4 +92,4 @@ def _seconds_left(
         min(max(0.0, each - (took(row, now) or 0.0)), each * (1 - part(progress.get(row.number))))
         for row in running
     ]
-    return (sum(rests) + to_come * each) / len(running)
+    return (sum(rests) + waiting * each) / len(running)

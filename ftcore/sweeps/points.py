@@ -42,6 +42,10 @@ def wrong(axes: Sequence[Axis], search: Search) -> list[Problem]:
     if isinstance(search, Listed):
         told = Counter(map(text, search.points))
         problems += [Problem("search.points", f"given twice: {one}") for one, n in told.items() if n > 1]
+        own = {key.lstrip("+") for point in search.points for key in point}
+        problems += [
+            Problem(axis.key, "is swept, and in search.points too") for axis in axes if axis.key in own
+        ]
     if not isinstance(search, (Random, Asynchronous)):
         for axis in axes:
             if axis.interval:

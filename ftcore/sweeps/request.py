@@ -13,7 +13,7 @@ from ftcore.config.errors import Problem, RequestError, shortened
 from ftcore.config.schema.search import Asynchronous, Search
 from ftcore.config.template import Template
 from ftcore.sweeps import conditions
-from ftcore.sweeps.axes import Axis, split
+from ftcore.sweeps.axes import Axis, left_of_a_file, split
 from ftcore.sweeps.points import Point, points, wrong
 from ftcore.sweeps.samples import samples
 from ftcore.sweeps.strategy import strategy
@@ -63,7 +63,7 @@ def request(
     rest = [word for word in words if word not in own]
     with hydra_configs(config_dir, config_name) as groups:
         search, axes_told, problems = strategy(own, groups.get("search", ()))
-        fixed, axes, found = split([*axes_told, *rest], groups)
+        fixed, axes, found = split([*left_of_a_file(axes_told, rest), *rest], groups)
         problems += [*found, *grammar.parse(fixed, groups)[1]]
     if search is None:
         raise RequestError(problems)

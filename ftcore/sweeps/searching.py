@@ -64,8 +64,8 @@ class Worker:
         self._yaml = Yaml()
 
     def work(self) -> None:
-        """Until enough points were tried, or a stop was asked for."""
-        while not self._stopped() and (taken := self._take()):
+        """Until enough points were tried, a stop was asked for, or Slurm takes the job back."""
+        while not self._stopped() and not self.way.over() and (taken := self._take()):
             with taken.lease:
                 self._try(taken)
 
@@ -152,7 +152,7 @@ class Worker:
         self.way.train(run, self._rungs(number), self._judge(number), self._stopped)
         entry = record.read(run)
         end = self._outcome(run)
-        if end is None and entry["state"] == "preempted" and not self._stopped():
+        if end is None and entry["state"] == "preempted" and not self._stopped() and not self.way.over():
             end = Outcome("fail", reason=entry["attempts"][-1]["reason"])
         if end is not None:
             self._tell(number, run, end)

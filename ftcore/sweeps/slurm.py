@@ -10,7 +10,7 @@ from ftcore.runs.files import write_json
 from ftcore.stages.sequence import Part
 from ftcore.sweeps import directory
 from ftcore.sweeps.directory import SweepDirectory
-from ftcore.sweeps.prepare import Prepare, shared
+from ftcore.sweeps.prepare import Prepare, kept, shared
 from ftcore.sweeps.task import TASKS
 from ftcore.worker import Worker
 from launchers import JobSpec, slurm_queue
@@ -25,7 +25,9 @@ def submit(sweep: SweepDirectory, numbers: Sequence[int], e: Experiment, folder:
     """
     assert isinstance(e.cluster, SlurmCluster)
     jobs: list[str] = []
-    after = _prepare(sweep, numbers, e, folder)
+    wanted = set(numbers)
+    runs = [sweep.run(entry) for entry in directory.trials(sweep) if entry.number in wanted]
+    after = _prepare(sweep, shared(runs), e, folder)
     for tasks in arrays(numbers, slurm_queue.array_size(), slurm_queue.submit_room()):
         submission = _next_folder(sweep)
         write_json(submission / TASKS, tasks)
@@ -40,28 +42,26 @@ def submit(sweep: SweepDirectory, numbers: Sequence[int], e: Experiment, folder:
 def submit_workers(sweep: SweepDirectory, count: int, e: Experiment, folder: Path) -> list[str]:
     """Queue the workers of a search as one array, as many as the cluster's limits allow; likewise."""
     assert isinstance(e.cluster, SlurmCluster)
+    after = _prepare(sweep, kept(sweep), e, folder)
     room = slurm_queue.submit_room()
     count = min(count, slurm_queue.array_size(), count if room is None else max(1, room))
     submission = _next_folder(sweep)
     around = ("ftcore.sweeps.searching", str(sweep.path.absolute()), submission.name)
-    spec = replace(_spec(sweep, submission, e, folder, count, None), around=around)
+    spec = replace(_spec(sweep, submission, e, folder, count, after), around=around)
     job = {"id": slurm(e.cluster).submit(spec).id, "submission": submission.name, "tasks": count}
     directory.update(sweep, jobs=[*directory.read(sweep)["jobs"], job])
     return [job["id"]]
 
 
-def _prepare(sweep: SweepDirectory, numbers: Sequence[int], e: Experiment, folder: Path) -> str | None:
-    """The job that prepares what trials share; None where there is nothing to prepare."""
+def _prepare(sweep: SweepDirectory, configs: Sequence[Path], e: Experiment, folder: Path) -> str | None:
+    """The job that prepares the data of those configurations; None where there is none."""
     assert isinstance(e.cluster, SlurmCluster)
-    wanted = set(numbers)
-    runs = [sweep.run(entry) for entry in directory.trials(sweep) if entry.number in wanted]
-    shared_by = shared(runs)
-    if not shared_by:
+    if not configs:
         return None
     path = sweep.path.absolute()
     logs = _next_folder(SweepDirectory(path))
     spec = JobSpec(
-        function=Prepare(str(folder), tuple(str(run.path.absolute()) for run in shared_by)),
+        function=Prepare(str(folder), tuple(str(path.absolute()) for path in configs)),
         name=f"{e.name}-prepare",
         nodes=1,
         tasks_per_node=1,

@@ -1,6 +1,5 @@
 """One trial of a search, from its run directory to its end, on this machine or in an array's task."""
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,8 +10,8 @@ from ftcore.jobs import job_spec
 from ftcore.runs import record
 from ftcore.runs.directory import RunDirectory
 from ftcore.runs.reconcile import reconcile
-from ftcore.sweeps import task
 from ftcore.sweeps.directory import SweepDirectory
+from ftcore.sweeps.task import Life
 from ftcore.sweeps.watch import Watch
 from launchers import Job, LocalLauncher, slurm_queue
 from launchers.local import found, is_alive
@@ -35,6 +34,9 @@ class Way(Protocol):
 
     def goes_on(self, run: RunDirectory) -> bool:
         """Whether ranks of the run have outlived the worker that started them."""
+
+    def over(self) -> bool:
+        """Whether the worker's place is taken away: it is to ask for nothing more."""
 
 
 class Here:
@@ -65,6 +67,9 @@ class Here:
         # They have a session of their own.
         return is_alive(record.read(run)["launch"]["job_id"], run.path)
 
+    def over(self) -> bool:
+        return False
+
 
 class _Left:
     """The job of a worker that was killed."""
@@ -86,20 +91,22 @@ class InTask:
     """On the nodes of a Slurm array's task, which this process runs on the first one of."""
 
     def __init__(self, sweep: SweepDirectory, rest: list[str]) -> None:
-        self._sweep, self._rest = sweep, rest
-        self._job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
-        self.worker = f"task {self._job}"
+        self._life = Life(sweep, rest)
+        self.worker = f"task {self._life.job}"
 
     def train(
         self, run: RunDirectory, rungs: Iterator[int], judge: Judge, stopped: Callable[[], bool]
     ) -> None:
         number = len(record.read(run)["attempts"]) + 1
         with Watch(run, load(run.config), number, rungs, judge, self._stop, stopped):
-            task.trial(run, self._sweep, self._rest)
+            self._life.trial(run)
 
     def goes_on(self, run: RunDirectory) -> bool:
         # Slurm ends a job's steps with its batch script.
         return False
 
+    def over(self) -> bool:
+        return self._life.over()
+
     def _stop(self) -> None:
-        slurm_queue.signal(self._job, "TERM")
+        slurm_queue.signal(self._life.job, "TERM")

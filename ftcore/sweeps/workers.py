@@ -16,7 +16,7 @@ from ftcore.config.compose import load
 from ftcore.config.schema import Experiment, SlurmCluster
 from ftcore.runs import record
 from ftcore.runs.files import write_json
-from ftcore.sweeps import directory, frozen, local
+from ftcore.sweeps import directory, frozen, local, prepare
 from ftcore.sweeps.directory import SweepDirectory
 from ftcore.sweeps.local import VISIBLE, Slot
 
@@ -51,8 +51,14 @@ def left(sweep: SweepDirectory) -> int:
     """Trials that are still to be tried, or to be gone on with."""
     entries = directory.trials(sweep)
     under_way = sum("judged" not in record.read(sweep.run(entry)) for entry in entries)
-    to_come = 0 if over_file(sweep).exists() else directory.read(sweep)["search"]["trials"] - len(entries)
-    return under_way + max(0, to_come)
+    return under_way + to_come(sweep, len(entries))
+
+
+def to_come(sweep: SweepDirectory, made: int) -> int:
+    """Points that workers will still ask for, beside the trials that they have `made`; 0 of other sweeps."""
+    if not is_search(sweep) or over_file(sweep).exists():
+        return 0
+    return max(0, directory.read(sweep)["search"]["trials"] - made)
 
 
 def experiment(sweep: SweepDirectory) -> Experiment:
@@ -96,12 +102,19 @@ class Controller:
     def __init__(self, sweep: SweepDirectory, count: int) -> None:
         e = experiment(sweep)
         self.sweep, self.accelerator = sweep, e.hardware.accelerator
+        self.folder = Path(directory.read(sweep)["folder"])
         self.slots = local.slots(e)[:count]
         self.lives = [STARTED_AGAIN] * len(self.slots)
-        self.workers = [self._begin(number) for number in range(len(self.slots))]
+        self.workers: list[subprocess.Popen[bytes]] = []
+
+    def prepare(self) -> None:
+        """What trials will share, once, where workers would otherwise prepare it beside each other."""
+        if len(self.slots) > 1 and (configs := prepare.kept(self.sweep)):
+            prepare.here(self.folder, configs, self._stopping)
 
     def work(self) -> None:
         """Until all workers have ended; one that was killed is started again, and goes on with its trial."""
+        self.workers = [self._begin(number) for number in range(len(self.slots)) if not self._stopping()]
         while sum(self._goes_on(number) for number in range(len(self.workers))):
             time.sleep(POLL_SECONDS)
 
@@ -109,7 +122,7 @@ class Controller:
         code = self.workers[number].poll()
         if code is None:
             return True
-        if code >= 0 or not self.lives[number] or stop_file(self.sweep).exists():
+        if code >= 0 or not self.lives[number] or self._stopping():
             return False
         self.lives[number] -= 1
         self.workers[number] = self._begin(number)
@@ -118,6 +131,9 @@ class Controller:
     def stop(self, _number: int = 0, _frame: FrameType | None = None) -> None:
         """Let trials under way save, and begin no others."""
         stop(self.sweep)
+
+    def _stopping(self) -> bool:
+        return stop_file(self.sweep).exists()
 
     def _begin(self, number: int) -> subprocess.Popen[bytes]:
         return begin(self.sweep, number, self.accelerator, self.slots[number])
@@ -137,6 +153,7 @@ def main(arguments: list[str]) -> int:
     controller = Controller(SweepDirectory(Path(arguments[0])), int(arguments[1]))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, controller.stop)
+    controller.prepare()
     controller.work()
     return 0
 

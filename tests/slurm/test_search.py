@@ -1,6 +1,8 @@
-"""A search whose workers are tasks of an array on a real Slurm, one of which is put back into the queue."""
+"""A search whose workers are tasks of an array on a real Slurm: requeued, cancelled, gone on with."""
 
 import json
+from datetime import datetime
+from pathlib import Path
 
 import pytest
 from optuna.trial import TrialState
@@ -21,12 +23,23 @@ def site(slurm, tiny, tmp_path, monkeypatch) -> Site:
     return Site(slurm, tiny, tmp_path / "runs")
 
 
+def begin(site: Site, *words: str) -> tuple[directory.SweepDirectory, str]:
+    """A search in the queue, with a cache of its own, and the id of its workers' array."""
+    own = site.words(
+        1, 1, export__merge="false", max_steps=300, checkpoint__every=20, optim__gradient_accumulation=2,
+        cache_dir=site.runs / ".cache",
+    )  # fmt: skip
+    fixed = [word for word in own if word.partition("=")[0] not in ("lr", "rank")]
+    answer = site.ftcore("-m", *fixed, *words, "--json")
+    assert answer.code == 0, answer.err
+    (sweep,) = directory.every(site.runs)
+    assert json.loads(answer.out)["id"] == sweep.id
+    (job,) = [one["id"] for one in directory.read(sweep)["jobs"]]
+    return sweep, job
+
+
 def test_requeued_worker(site):
     """Two workers, six trials: a requeued worker goes on with its trial, in the end all is told."""
-    own = site.words(
-        1, 1, export__merge="false", max_steps=300, checkpoint__every=20, optim__gradient_accumulation=2
-    )
-    fixed = [word for word in own if word.partition("=")[0] not in ("lr", "rank")]
     search = [
         "search=asha",
         "search.trials=6",
@@ -34,11 +47,7 @@ def test_requeued_worker(site):
         "search.min_steps=40",
         "search.reduction=2",
     ]
-    answer = site.ftcore("-m", *search, *fixed, "lr=0.0005,0.005,0.02", "rank=2,8", "--json")
-    assert answer.code == 0, answer.err
-    (sweep,) = directory.every(site.runs)
-    assert json.loads(answer.out)["id"] == sweep.id
-    (job,) = [one["id"] for one in directory.read(sweep)["jobs"]]
+    sweep, job = begin(site, *search, "lr=0.0005,0.005,0.02", "rank=2,8")
 
     def begun() -> list[directory.TrialEntry]:
         entries = directory.trials(sweep)
@@ -61,3 +70,33 @@ def test_requeued_worker(site):
     assert {trial.state for trial in trials} == {TrialState.COMPLETE, TrialState.PRUNED}
     assert workers.left(sweep) == 0 and not standing.going_on(sweep, found)
     assert min(len(metrics.read(sweep.run(one.entry).metrics)) for one in found) < 300
+
+    # Their data was there before the first of them began: a job of its own had prepared it.
+    (data,) = {entry["data"]["prepared"] for entry in entries}
+    written = (Path(data) / "manifest.json").stat().st_mtime
+    assert written < min(datetime.fromisoformat(e["attempts"][0]["started"]).timestamp() + 1 for e in entries)
+    assert directory.read(sweep)["prepare"] and not any(entry["error"] for entry in entries)
+
+
+def test_cancelled_and_gone_on_with(site):
+    """`status` tells of both trials under way and of those to come; `cancel` lets them save and ends the
+    workers; `resume` goes on with them and asks for the others."""
+    sweep, _ = begin(site, "search=tpe", "search.trials=4", "search.workers=2", "lr=0.005,0.01", "rank=2,8")
+
+    def steps() -> list[int]:
+        return [len(metrics.read(sweep.run(entry).metrics)) for entry in directory.trials(sweep)]
+
+    wait_for(lambda: len(steps()) == 2 and min(steps()) > 20, 300)
+    here = (sweep.id, "--runs-dir", site.runs)
+    told = site.ftcore("status", *here, "--json").json
+    assert told["counts"] == {"running": 2} and (told["total"], told["to_come"]) == (4, 2)
+    assert told["going_on"] and told["best"] is None
+    assert site.ftcore("cancel", *here).code == 0
+    wait_for(lambda: not site.cluster.squeue(), 120)
+    told = site.ftcore("status", *here, "--json").json
+    assert told["counts"] == {"cancelled": 2} and not told["going_on"] and min(steps()) > 20
+    resumed = site.ftcore("resume", *here, "--wait")
+    assert resumed.code == 0, resumed.err + resumed.out
+    assert [one.state for one in standing.standings(sweep)] == ["completed"] * 4
+    attempts = [record.read(sweep.run(entry))["attempts"] for entry in directory.trials(sweep)]
+    assert [len(own) for own in attempts] == [2, 2, 1, 1] and steps() == [300] * 4

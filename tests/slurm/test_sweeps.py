@@ -97,6 +97,49 @@ def test_limits_of_the_cluster(site):
         assert [number for array in found for task in array for number in task] == numbers
 
 
+@pytest.fixture
+def few_jobs(site):
+    """A user who may have three jobs in the queue."""
+    limit = ("sacctmgr", "-i", "modify", "user", "where", "name=root", "set")
+    site.cluster.run(*limit, "MaxSubmitJobs=3")
+    yield
+    site.cluster.run(*limit, "MaxSubmitJobs=-1")
+
+
+def test_several_trials_a_task(site, few_jobs):
+    """Eight trials in the three jobs that the user may have, one of which prepares their data: a requeued
+    task goes on with the trial it was at, `cancel` ends it for good, `resume` makes what is missing."""
+    fresh = {"cache_dir": site.runs / ".cache", "max_steps": 200, "checkpoint__every": 20}
+    axes = ["lr=0.005,0.01,0.02,0.03", "rank=2,4"]
+    answer = site.ftcore("-m", *words(site, **fresh), *axes, "--json")
+    assert answer.code == 0, answer.err
+    sweep = the_sweep(site)
+    (job,) = directory.read(sweep)["jobs"]
+    assert directory.read(sweep)["prepare"] and job["tasks"] == 2
+    runs = [sweep.run(entry) for entry in directory.trials(sweep)]
+    # Each task takes four: the second of the first one has begun, the third has not.
+    wait_for(lambda: len(losses(runs[1])) > 30, 300)
+    assert record.read(runs[0])["state"] == "completed" and record.read(runs[2])["state"] == "created"
+    site.cluster.requeue(f"{job['id']}_0")
+    wait_for(lambda: record.read(runs[2])["state"] == "running", 300)
+    attempts = [record.read(run)["attempts"] for run in runs]
+    assert [len(own) for own in attempts[:3]] == [1, 2, 1] and attempts[1][0]["state"] == "preempted"
+    assert {own["job_id"] for run in attempts[:3] for own in run} == {f"{job['id']}_0"}
+
+    assert site.ftcore("cancel", sweep.id, "--runs-dir", site.runs).code == 0
+    wait_for(lambda: not site.cluster.squeue(), 120)
+    states = [one.state for one in standing.standings(sweep)]
+    assert states[:2] == ["completed"] * 2 and states[2:4] == ["cancelled"] * 2
+    assert not record.read(runs[3])["attempts"]
+    before = [record.read(run)["attempts"] for run in runs]
+    resumed = site.ftcore("resume", sweep.id, "--runs-dir", site.runs, "--wait")
+    assert resumed.code == 0, resumed.err + resumed.out
+    assert [one.state for one in standing.standings(sweep)] == ["completed"] * 8
+    assert [[step for step, _ in losses(run)] for run in runs] == [list(range(1, 201))] * 8
+    more = [len(record.read(run)["attempts"]) - len(own) for run, own in zip(runs, before, strict=True)]
+    assert more == [state != "completed" for state in states]
+
+
 def test_cancelled_and_gone_on_with(site):
     """`cancel SWEEP` takes back what waits; `resume SWEEP` makes what is missing, and only that."""
     answer = site.ftcore(

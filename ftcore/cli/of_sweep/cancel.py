@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from collections.abc import Sequence
 from contextlib import suppress
 
 from ftcore.cli import sweep as launching
@@ -28,19 +27,23 @@ def main(flags: argparse.Namespace, sweep: SweepDirectory) -> int:
     if not never and not standing.going_on(sweep, found):
         raise RequestError([Problem(sweep.id, "is over: nothing of it waits or runs")])
     searches = workers.is_search(sweep)
-    for one in begun if not searches else ():  # whose workers look after their trials
+    # First, since what works through the sweep goes on to the next one where the one under way ends.
+    taken = [one.entry.number for one in never if not searches and take_back(sweep.run(one.entry))]
+    for one in begun if flags.now or not searches else ():  # whose workers look after their trials
         ask(sweep.run(one.entry))
     if flags.now:
-        _end(sweep, begun)
+        _end(sweep)
     else:
         launching.cancel(sweep)
-    taken = [one.entry.number for one in never if not searches and take_back(sweep.run(one.entry))]
     under_way = [one.entry.number for one in begun]
     if flags.json:
         print(json.dumps({"id": sweep.id, "cancelled": taken, "asked": under_way}))
         return 0
     how = "end at once" if flags.now else "finish their step, save, and end"
-    print(f"sweep {sweep.id}: {len(taken)} trials never began and are cancelled; {len(under_way)} {how}")
+    waiting = f"{len(taken)} trials never began and are cancelled"
+    if searches:
+        waiting = f"{workers.to_come(sweep, len(found))} points are not asked for now"
+    print(f"sweep {sweep.id}: {waiting}; {len(under_way)} {how}")
     print(f"{words.command('resume', sweep)} goes on with them")
     return 0
 
@@ -76,13 +79,16 @@ def _attempts(sweep: SweepDirectory, one: Standing) -> bool:
     return bool(record.read(sweep.run(one.entry))["attempts"])
 
 
-def _end(sweep: SweepDirectory, begun: Sequence[Standing]) -> None:
+def _end(sweep: SweepDirectory) -> None:
     """At once, what works through the sweep first: it would begin the next trial."""
     launching.cancel(sweep, at_once=True)
     if directory.read(sweep)["cluster"] == "slurm":
         return
-    for one in begun:
+    for one in standing.standings(sweep):
         run = sweep.run(one.entry)
+        if one.state not in UNDER_WAY or not _attempts(sweep, one):
+            continue
+        ask(run)
         with suppress(ProcessLookupError):
             if job := record.read(run)["launch"]["job_id"]:
                 job_of("local", job).kill()

@@ -24,7 +24,10 @@ def main(flags: argparse.Namespace, sweep: SweepDirectory) -> int:
     queued = directory.read(sweep)["cluster"] == "slurm"
     if not flags.force and not (queued and numbers) and standing.going_on(sweep, found):
         allowed = f"{words.command('cancel', sweep)}; --force where that is known to be over"
-        raise RequestError([Problem(sweep.id, "waits or runs, and nothing is missing beside", allowed)])
+        doing = "waits or runs, and nothing is missing beside"
+        if searches and workers.stop_file(sweep).exists():
+            doing, allowed = "was cancelled, and trials under way still save", "in a moment"
+        raise RequestError([Problem(sweep.id, doing, allowed)])
     own = searches or queued
     if own and flags.this_code:
         message = "these trials go on with the program that the sweep holds"

@@ -93,8 +93,7 @@ def shown(look: Look, *, whole: bool = False) -> Group:
         alike = f", all with {words.point(group.alike)}" if group.alike else ""
         lines.append(Text(f"  {len(group.rows)} {group.state}: {reason} (trials {numbers}{alike})", "red"))
     lines.append(_table(look, whole))
-    missing = sum(row.state in ("failed", "cancelled", "preempted", "created") for row in look.rows)
-    if look.over and missing:
+    if look.over and look.missing:
         lines.append(Text(f"goes on with: {words.command('resume', look.sweep)}"))
     if view.best:
         lines.append(Text(f"all of it as a page: {words.command('report', look.sweep)}"))
@@ -110,7 +109,8 @@ def _bar(view: Overview) -> Table:
 
 
 def _counts(view: Overview) -> str:
-    return ", ".join(f"{count} {state}" for state, count in view.counts)
+    counts = [f"{count} {state}" for state, count in view.counts]
+    return ", ".join([*counts, *[f"{view.to_come} to come"] * bool(view.to_come)])
 
 
 def _left(view: Overview) -> str:
@@ -133,7 +133,9 @@ def _running_lines(look: Look) -> list[str]:
 
 
 def _waiting_lines(look: Look) -> list[str]:
-    return [f"{count} wait: {reason}" for reason, count in look.waits.items()]
+    who = " workers" if look.searches and look.told["cluster"] == "slurm" else ""
+    lines = [f"{count}{who} wait: {reason}" for reason, count in look.waits.items()]
+    return [*lines, *["cancelled: trials under way save and end"] * look.stopping]
 
 
 def _step(look: Look, row: Row) -> str:

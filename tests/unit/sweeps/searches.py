@@ -37,6 +37,9 @@ class Pretended:
     def goes_on(self, run: RunDirectory) -> bool:
         return False
 
+    def over(self) -> bool:
+        return False
+
     def train(self, run, rungs, judge, stopped) -> None:
         number = record.begin_attempt(run)
         record.update(run, lambda entry: entry.update(state="running"))

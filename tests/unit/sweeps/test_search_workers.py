@@ -124,6 +124,27 @@ def test_stop_and_go_on(tmp_path):
     assert [len(entry["attempts"]) for entry in records(sweep)] == [2, 1]
 
 
+def test_job_taken_back(tmp_path):
+    """Slurm takes the job back: its trial is saved, is no result, and the worker asks for nothing more; in
+    the job's next life it goes on with that."""
+    sweep = search(tmp_path, "search=tpe", "search.trials=3", "lr=0.01,0.02,0.03")
+
+    class Job(searches.Pretended):
+        def train(self, run, *rest) -> None:
+            record.begin_attempt(run)
+            record.end_attempt(run, "preempted", "signal SIGTERM")
+
+        def over(self) -> bool:
+            return bool(directory.trials(sweep))
+
+    searches.Worker(sweep, Job("task 7_0")).work()
+    (entry,) = records(sweep)
+    assert entry["state"] == "preempted" and "judged" not in entry and workers.left(sweep) == 3
+    work(sweep, "task 7_0")
+    assert [entry["state"] for entry in records(sweep)] == ["completed"] * 3
+    assert [len(entry["attempts"]) for entry in records(sweep)] == [2, 1, 1]
+
+
 def _begin(sweep, name: str) -> tuple[subprocess.Popen, str]:
     """A worker in a process of its own that stays in the third step, and the id of its run."""
     process = subprocess.Popen(

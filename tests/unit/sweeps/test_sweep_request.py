@@ -38,6 +38,10 @@ WRONG = {
     ("lr=choice()",): "lr=choice(): not an override",
     ("lr=1e-4,1e-4",): "lr: given twice: 0.0001",
     (TWO, "lr=3e-4,4e-4"): "lr: is swept twice",
+    (TWO, "lr=3e-4"): "lr: given twice: to be swept, and as lr=3e-4",
+    ("++lr=3e-4", TWO): "lr: given twice: to be swept, and as ++lr=3e-4",
+    ("lora=lora,full", "lora=qlora"): "lora: given twice: to be swept, and as lora=qlora",
+    ("search=list", "search.points=[{lr: 1e-4}]", TWO): "lr: is swept, and in search.points too",
     ("seed=range(0,10000000)",): "seed: 10000000 values",
     ("seed=range(0,9000)", "rank=range(1,9000)"): "-m: 80991000 trials; allowed: at most search.max_trials=10000",
     ("lora=glob(zz*)",): "lora: no choice matches",
@@ -118,6 +122,26 @@ def test_axes_of_a_file(tmp_path):
         ("lr=0.0001", "rank=8", f"seed={seed}") for seed in (1, 2)
     } | {("lr=0.0002", f"rank={rank}", f"seed={seed}") for rank in (8, 16) for seed in (1, 2)}
     assert asked.skipped == 2
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        (("lr=3e-4,4e-4",), {("rank=8", "lr=0.0003"), ("rank=8", "lr=0.0004"),
+                             ("rank=16", "lr=0.0003"), ("rank=16", "lr=0.0004")}),
+        (("lr=3e-4",), {("rank=8",), ("rank=16",)}),
+        (("++rank=4", "lr=1e-3,2e-3"), {("lr=0.001",), ("lr=0.002",)}),
+    ],
+)  # fmt: skip
+def test_typed_before_a_file(tmp_path, typed, expected):
+    """What is typed takes the place of the file's axis of that key, whether it is swept or has one value."""
+    (tmp_path / "search").mkdir()
+    text = "defaults: [grid, _self_]\naxes: {lr: '1e-4,2e-4', rank: [8, 16]}\n"
+    (tmp_path / "search" / "mine.yaml").write_text(text)
+    asked = request(["hardware=cpu", "search=mine", *typed], str(tmp_path))
+    assert {trial.point for trial in asked.trials} == expected
+    if typed == ("lr=3e-4",):
+        assert {trial.composed.experiment.lr for trial in asked.trials} == {3e-4}
 
 
 @pytest.mark.parametrize("word", ["search.axes={lr: '1e-4,2e-4'}", "search.axes.lr=[1e-4,2e-4]"])

@@ -87,14 +87,14 @@ def test_counts_share_and_time_left():
         *(row(n, "queued") for n in range(4, 8)),
     ]
     progress = {2: {"stage": "train", "done": 5, "total": 10}}
-    view = overview(rows, {"search": {}}, LOSS, progress, START + timedelta(seconds=150))
+    view = overview(rows, LOSS, progress, START + timedelta(seconds=150))
     assert dict(view.counts) == {"completed": 2, "running": 2, "queued": 4}
     assert (view.over, view.total, view.done) == (2, 8, 2.5)
     assert view.seconds_left == pytest.approx((50 + 100 + 4 * 100) / 2)
     assert view.best.number == 0
-    searching = overview(rows, {"search": {"trials": 20}}, LOSS, {}, START)
-    assert searching.total == 20
-    assert overview(rows[2:], {}, LOSS, {}, START).seconds_left is None
+    searching = overview(rows, LOSS, {}, START, to_come=12)
+    assert (searching.total, searching.to_come) == (20, 12)
+    assert overview(rows[2:], LOSS, {}, START).seconds_left is None
 
 
 def test_failures_with_one_reason_are_told_together():
