@@ -11,7 +11,7 @@ export UV_LINK_MODE ?= copy
 # Where it is set, every rank compiles thousands of modules anew: 24 s of imports instead of 8.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup setup-base browser slurm slurm-up slurm-down run test test-slow bench lock lint clean
+.PHONY: help setup setup-base browser slurm slurm-up slurm-down run test test-slow bench bench-gpu lock lint clean
 
 help:
 	@echo "make run [ARGS='lr=5e-4']   set up, then python -m ftcore"
@@ -19,6 +19,7 @@ help:
 	@echo "make setup                 everything, for training; make setup-base: the light half, for login nodes"
 	@echo "make slurm-up              a Slurm of six nodes on this machine (Debian, as root); make slurm-down ends it"
 	@echo "make bench                 benchmarks of the command line, of finding runs and of sweeps"
+	@echo "make bench-gpu             ftcore beside XTuner, TRL with Liger and Unsloth on this machine's card"
 	@echo "make lock                  write the lock files anew from pyproject.toml"
 
 setup: $(VENV)/.all
@@ -68,6 +69,16 @@ bench: setup
 	$(BIN)/python bench/help_latency.py $(ARGS)
 	$(BIN)/python bench/records.py $(ARGS)
 	$(BIN)/python bench/sweeps.py $(ARGS)
+
+# The peers' packages stay out of ftcore's environment. Without a network: PEERS_INDEX='--no-index -f FOLDER'.
+PEERS ?= $(VENV)/peers
+PEERS_INDEX ?=
+$(PEERS)/.all: bench/gpu/requirements.txt | $(BIN)/uv
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --target $(PEERS) $(PEERS_INDEX) -r $<
+	touch $@
+
+bench-gpu: setup $(PEERS)/.all
+	$(BIN)/python -m bench.gpu --peers $(PEERS) $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -40,6 +40,11 @@ def show(plan: dict[str, Any], console: Console) -> None:
         "world", f"{world['world_size']} rank(s) = {world['nodes']} node(s) x {world['devices_per_node']} "
         f"{world['card']} ({world['accelerator']}), {world['dtype']}, {world['strategy']}{zero}",
     )  # fmt: skip
+    parts = {
+        name.replace("_", " "): "as stock" if value is None else value
+        for name, value in plan["kernels"].items()
+    }
+    table.add_row("kernels", ", ".join(f"{name} {value}" for name, value in parts.items()))
     table.add_row(
         "batch", f"{batch['micro_batch_size']} a rank x {world['data_parallel']} x accumulation "
         f"{batch['gradient_accumulation']} = {batch['samples_per_step']} samples a step, at most "

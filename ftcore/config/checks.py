@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from ftcore.config.errors import Problem
+from ftcore.config.kernels import Part, obstacles
 from ftcore.config.schema import Experiment, Mlflow, SlurmCluster, Source
 from ftcore.config.secrets import is_secret
 from ftcore.hardware.capabilities import has_bf16
@@ -15,6 +16,12 @@ from launchers import slurm_queue
 
 SEQUENCE_PARALLEL = "parallelism.sequence_parallel"
 ZERO = "parallelism.deepspeed.zero_optimization"
+
+ORDERS: dict[Part, tuple[str, str]] = {
+    "layers": ("fused", "auto, stock"), "loss": ("fused", "auto, stock"),
+    "attention": ("rows", "auto, stock"), "frozen_weights": ("fp8", "native"),
+}  # fmt: skip
+"""Part of `kernels` -> the value that insists on it, and those that do not."""
 
 Rule = Callable[[Experiment], Iterator[Problem]]
 
@@ -94,6 +101,16 @@ def precision(e: Experiment) -> Iterator[Problem]:
         yield Problem("model.attention", message, "sdpa, eager", "sdpa")
 
 
+def kernels(e: Experiment) -> Iterator[Problem]:
+    for part, (order, others) in ORDERS.items():
+        if getattr(e.kernels, part) == order:
+            for obstacle in obstacles(e, part):
+                yield Problem(f"kernels.{part}", obstacle.reason, f"{others}, or {obstacle.instead}")
+    if isinstance(e.kernels.recompute_layers, int) and e.kernels.layers == "stock":
+        message = "stock layers are computed again all or none (model.activation_checkpointing)"
+        yield Problem("kernels.recompute_layers", message, "auto, null, or kernels.layers=fused")
+
+
 def lengths(e: Experiment) -> Iterator[Problem]:
     context = e.model.context_length
     if context is not None and e.max_length > context:
@@ -168,5 +185,5 @@ def warning(e: Experiment) -> Iterator[Problem]:
 
 
 RULES: tuple[Rule, ...] = (
-    world, sharding, adapter, precision, lengths, data, environment, samples, tracker, warning,
+    world, sharding, adapter, precision, kernels, lengths, data, environment, samples, tracker, warning,
 )  # fmt: skip

@@ -30,6 +30,11 @@ def dtype(accelerator: object, arch: object) -> str:
     return default_dtype(str(accelerator), None if arch is None else str(arch))
 
 
+def on(wanted: object, accelerator: object, there: object, elsewhere: object) -> object:
+    """`there` on the accelerator `wanted`, `elsewhere` on every other one."""
+    return there if accelerator == wanted else elsewhere
+
+
 def last_part(path: object) -> str:
     """The last part of a path or hub id, without the suffix of a file: a name for what has none yet, fit to
     be a folder's."""
@@ -45,7 +50,10 @@ def gres(accelerator: object, devices_per_node: object) -> str | None:
     return f"{name}:{devices_per_node}" if name else None
 
 
-RESOLVERS = {"detected": detected, "dtype": dtype, "strategy": strategy, "last_part": last_part, "gres": gres}
+RESOLVERS = {
+    "detected": detected, "strategy": strategy, "dtype": dtype, "on": on, "last_part": last_part,
+    "gres": gres,
+}  # fmt: skip
 
 
 def register() -> None:

@@ -14,6 +14,10 @@ CAME_SINCE: dict[str, Any] = {
     "data.hub": None, "data.subset": None, "data.split": None, "data.folder": None, "data.files": None,
     "data.mix": {}, "data.shuffle_before_packing": True, "data.sampler": "default", "data.varlen": False,
     "precision.weights": "auto",
+    "kernels": {
+        "layers": "stock", "loss": "stock", "attention": "stock", "frozen_weights": "native",
+        "optimizer": "stock", "recompute_layers": None,
+    },
     "logging.window": 10, "logging.averages": None,
     "chat_samples.stop_words": [],
     "passthrough": {"set": {}, "remove": []},

@@ -15,7 +15,7 @@ from ftcore.data.errors import DataError
 from ftcore.data.layout import LABELS, ROW_ORDER, ROWS, SAMPLES, TOKENS
 from ftcore.data.sampler import EpochSampler
 
-__all__ = ["EpochSampler", "PackedDataset", "collate"]
+__all__ = ["EpochSampler", "PackedDataset", "Sample", "collate", "flat"]
 
 Sample = dict[str, torch.Tensor]
 
@@ -110,6 +110,31 @@ def collate(batch: Sequence[Sample], pad_token_id: int, flatten: bool = False) -
             "position_ids": torch.stack([_continued(each["position_ids"], longest) for each in batch]),
         }
     return {"data": {**data, "attention_mask": None, "use_cache": False}, "data_samples": None}
+
+
+def flat(batch: Sequence[Sample]) -> dict[str, Any]:
+    """A batch as ftcore's own training step takes it: {"data": {...}, "data_samples": None}.
+
+    All rows of all samples stand one behind the other, n tokens, unpadded. data: input_ids, labels and
+    position_ids, int64 (1, n); row_lengths, a list; row_starts, int32 (rows + 1,); labelled, int64 (m,), the
+    positions that a labelled token comes after, and targets, int64 (m,), those tokens. They are picked out
+    here, since a GPU would have to be waited for.
+    """
+    data = {name: torch.cat([sample[name] for sample in batch])[None]
+            for name in ("input_ids", "labels", "position_ids")}  # fmt: skip
+    lengths = torch.cat([sample["lengths"] for sample in batch])
+    # A row's first token is never labelled, so that no row predicts the next one's.
+    labelled = (data["labels"][0, 1:] != IGNORE_INDEX).nonzero().squeeze(1)
+    return {
+        "data": {
+            **data,
+            "row_lengths": lengths.tolist(),
+            "row_starts": torch.nn.functional.pad(lengths.cumsum(0), (1, 0)).to(torch.int32),
+            "labelled": labelled,
+            "targets": data["labels"][0, labelled + 1],
+        },
+        "data_samples": None,
+    }
 
 
 def _padded(values: torch.Tensor, length: int, fill: int) -> torch.Tensor:

@@ -67,7 +67,10 @@ def _endpoint() -> str:
 
 def _experiment(e: Experiment, node: bool) -> Iterator[Finding]:
     """What `run` would refuse, apart from what has its own lines above."""
-    checks = [preflight.model, preflight.data, preflight.followed, preflight.precision, preflight.disk]
+    checks = [
+        preflight.model, preflight.kernels, preflight.data, preflight.followed, preflight.precision,
+        preflight.disk,
+    ]  # fmt: skip
     if e.cluster.kind == "local" and e.nodes > 1:
         checks.append(preflight.machine)
     if not node:

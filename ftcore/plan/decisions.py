@@ -6,6 +6,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ftcore.config.kernels import Part, possible
 from ftcore.config.schema import Experiment
 
 
@@ -34,6 +35,10 @@ def decisions(e: Experiment) -> list[Decision]:
 
 def _always(_e: Experiment) -> bool:
     return True
+
+
+def _possible(part: Part) -> Applies:
+    return lambda e: possible(e, part)
 
 
 ALL: tuple[tuple[Applies, Decision], ...] = (
@@ -116,6 +121,55 @@ ALL: tuple[tuple[Applies, Decision], ...] = (
         Decision(
             "model.llm (frozen weights)", "turned into fp32", "kept in their 16-bit type",
             "8B parameters take 32 GB in fp32 and 16 GB as they are", False,
+        ),
+    ),
+    (
+        _possible("frozen_weights"),
+        Decision(
+            "model.llm (products with frozen weights)", "in precision.dtype",
+            "in float8_e4m3 with a scale a row, forward and backward",
+            "asked for by kernels.frozen_weights: faster products, for 3 bits of mantissa in what is not "
+            "trained", False,
+        ),
+    ),
+    (
+        lambda e: possible(e, "layers") and e.precision.dtype != "fp32",
+        Decision(
+            "model.lora (adapter)", "fp32, cast to 16 bit for every product",
+            "computed in 16 bit, stepped as fp32 master weights (kernels.layers)",
+            "no product is computed in fp32 or cast anew, and small steps still add up in fp32", False,
+        ),
+    ),
+    (
+        lambda e: possible(e, "layers") and e.lora.dropout > 0,
+        Decision(
+            "model.lora.lora_dropout", "a mask for every projection",
+            "one for every input of a block: q, k and v share theirs, gate and up too (kernels.layers)",
+            "each projection drops as often as before, and the input is dropped and kept once", False,
+        ),
+    ),
+    (
+        lambda e: possible(e, "layers") and e.kernels.recompute_layers is not None,
+        Decision(
+            "model.use_activation_checkpointing", "every layer or none",
+            "as many layers as kernels.recompute_layers says; auto: as few as the card's memory needs",
+            "the numbers are the same, and no layer is computed twice for nothing", False,
+        ),
+    ),
+    (
+        _possible("loss"),
+        Decision(
+            "loss", "mean over labelled positions, of the logits of all positions",
+            "the same mean, of the logits of labelled positions alone, in chunks (kernels.loss)",
+            "most positions of a prompt carry no label, and the logits of a batch are never held", False,
+        ),
+    ),
+    (
+        _possible("attention"),
+        Decision(
+            "attention of a sequence", "model.attention, over the whole sequence",
+            "over each row by its length, in torch's own kernels (kernels.attention)",
+            "no work goes into positions that a row may not see, and flash-attn need not be installed", False,
         ),
     ),
     (

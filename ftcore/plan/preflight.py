@@ -4,14 +4,17 @@ Looked at by `run` and shown by `plan`; `--cfg` needs none of it.
 """
 
 import importlib.util
+import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from ftcore.config.errors import Problem
 from ftcore.config.nested import flat
 from ftcore.config.schema import Experiment, SlurmCluster, Source
+from ftcore.config.schema.kernels import FUSED_FAMILIES
 from ftcore.config.xtuner.model import weights
 from ftcore.hardware.detect import this_machine
 from ftcore.hardware.software import ranks_use_this_interpreter, this_interpreter, unfit
@@ -35,7 +38,9 @@ FOLLOWED_BY_DEEPSPEED = (
 
 def preflight(e: Experiment) -> list[Problem]:
     """All that is missing here."""
-    checks = (packages, software, tracker, model, data, followed, precision, machine, disk, cluster)
+    checks = (
+        packages, software, tracker, model, kernels, data, followed, precision, machine, disk, cluster,
+    )  # fmt: skip
     return [problem for check in checks for problem in check(e)]
 
 
@@ -91,6 +96,28 @@ def model(e: Experiment) -> Iterator[Problem]:
             yield Problem(
                 "model.path", f"{e.model.path} is no folder here, and HF_HUB_OFFLINE=1 forbids fetching it"
             )
+
+
+def kernels(e: Experiment) -> Iterator[Problem]:
+    """Fused layers that are ordered for a model of another family, where its folder is seen from here."""
+    family = _model_type(Path(e.model.path).expanduser())
+    if family is None or family in FUSED_FAMILIES:
+        return
+    ours = ", ".join(FUSED_FAMILIES)
+    if e.kernels.layers == "fused":
+        message = f"{e.model.path} is of the {family} family, and fused layers are there for {ours}"
+        yield Problem("kernels.layers", message, "auto, stock")
+    if e.kernels.frozen_weights == "fp8":
+        message = f"fused layers alone read fp8; they are there for {ours}, and {e.model.path} is {family}"
+        yield Problem("kernels.frozen_weights", message, "native")
+
+
+def _model_type(folder: Path) -> str | None:
+    """`model_type` of a model's `config.json`; None where it cannot be told."""
+    with suppress(OSError, ValueError):
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return config.get("model_type") if isinstance(config, dict) else None
+    return None
 
 
 def data(e: Experiment) -> Iterator[Problem]:

@@ -15,7 +15,7 @@ from ftcore.plan.preflight import preflight
 
 
 def summarise(composed: Composed) -> dict[str, Any]:
-    """World, batch, data, steps, what is missing here, and the differences from stock XTuner."""
+    """World, kernels, batch, data, steps, what is missing here, and the differences from stock XTuner."""
     e = composed.experiment
     data = prepared_data(e)
     return {
@@ -36,6 +36,7 @@ def summarise(composed: Composed) -> dict[str, Any]:
             "data_parallel": e.data_parallel_size,
             "sequence_parallel": e.parallelism.sequence_parallel,
         },
+        "kernels": e.kernels.model_dump(),
         "batch": _batch(e),
         "data": data,
         "length": _length(e, data["samples"]),

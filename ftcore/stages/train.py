@@ -50,6 +50,8 @@ def work(context: Context) -> Detail:
         return {}
     with record.turn(context.run):
         results = summary(metrics.read(context.run.metrics), e.logging.window)
+        if outcome.kernels:
+            results["kernels"] = outcome.kernels
         write_json(context.run.trained, results)
     return results
 

@@ -13,11 +13,11 @@ from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 from ftcore.config.schema import Experiment
 from ftcore.config.xtuner import build
-from ftcore.data.dataset import EpochSampler, PackedDataset, collate
+from ftcore.data.dataset import EpochSampler, PackedDataset, Sample, collate, flat
 from ftcore.plan.batch import Duration, batch, duration
 from ftcore.runs import metrics, record
 from ftcore.runs.directory import RunDirectory
-from ftcore.training import hooks, loop, model, optimizer, schedule, strategy
+from ftcore.training import hooks, kernels, loop, model, optimizer, schedule, strategy
 from ftcore.training.checkpoint_files import Checkpoint, newest
 from ftcore.training.distributed import from_main
 from launchers import Rank
@@ -55,6 +55,10 @@ class Outcome:
     steps: int
     total_steps: int
 
+    kernels: dict[str, Any] | None = None
+    """The parts of a training step that were used, as `kernels` in the configuration names them; None where
+    there was nothing left to train."""
+
 
 def train(
     e: Experiment, run: RunDirectory, data: Path, rank: Rank, logs: Path, callbacks: Callbacks
@@ -77,7 +81,12 @@ def train(
     # Until then, every model that transformers loads comes out sharded.
     unset_hf_deepspeed_config()
     steps = runner.train_loop.iter // batch(e).accumulation
-    return Outcome(steps >= length.steps, steps, length.steps)
+    return Outcome(steps >= length.steps, steps, length.steps, kernels.used(e, _finetune(runner)))
+
+
+def _finetune(runner: FlexibleRunner) -> model.Finetune:
+    """The model inside what spreads it over ranks."""
+    return getattr(runner.model, "module", runner.model)
 
 
 def _runner(
@@ -96,6 +105,11 @@ def _runner(
     custom_hooks = [hook for hook in stock["custom_hooks"] if hook["type"] in TOKENIZER_HOOKS]
     custom_hooks += _own_hooks(e, run, length, callbacks, start)
     finetune = stock["model"] | {"type": model.Finetune}
+    if kernels.may_be_used(e):
+        finetune["choose_parts"] = functools.partial(kernels.parts, e)
+    if e.hardware.accelerator != "cpu" and e.zero_stage != 3 and e.lora.method != "qlora":
+        # From the file to the device: a copy in host memory for each rank is what fills a node.
+        finetune["llm"] = finetune["llm"] | {"device_map": {"": torch.cuda.current_device()}}
     return FlexibleRunner(
         model=ConfigDict(finetune),
         work_dir=str(logs / "mmengine"),
@@ -111,7 +125,11 @@ def _runner(
                 "by_epoch": False,
             }
         ],
-        train_cfg={"type": loop.TrainLoop, "max_iters": length.iterations},
+        train_cfg={
+            "type": loop.TrainLoop,
+            "max_iters": length.iterations,
+            "accumulation": batch(e).accumulation,
+        },
         strategy=strategy.strategy(e),
         default_hooks=default_hooks,
         custom_hooks=custom_hooks,
@@ -161,18 +179,22 @@ def _loader(e: Experiment, dataset: PackedDataset, rank: Rank) -> torch.utils.da
     sampler = EpochSampler(
         len(dataset), group, e.data_parallel_size, e.seed, e.data.shuffle, order=e.data.sampler
     )
-    flatten = e.model.attention == "flash_attention_2"
+    # Padding is never looked at (its labels are -100 and causal attention hides it): any id will do.
+    form = (
+        flat
+        if kernels.may_be_used(e)
+        else functools.partial(collate, pad_token_id=0, flatten=e.model.attention == "flash_attention_2")
+    )
     return torch.utils.data.DataLoader(
         dataset,
         batch_size=e.data.micro_batch_size,
         sampler=sampler,
         num_workers=e.data.num_workers,
-        collate_fn=functools.partial(_batch, flatten=flatten),
+        collate_fn=functools.partial(_batch, form=form),
+        pin_memory=e.hardware.accelerator != "cpu",
     )
 
 
-def _batch(samples: list[dict[str, torch.Tensor]], flatten: bool) -> dict[str, Any]:
+def _batch(samples: list[Sample], form: Callable[[list[Sample]], dict[str, Any]]) -> dict[str, Any]:
     """A batch for the model, and beside it the number of its tokens that are no padding."""
-    # Padding is never looked at (its labels are -100 and causal attention hides it): any id will do.
-    tokens = sum(len(sample["input_ids"]) for sample in samples)
-    return {**collate(samples, pad_token_id=0, flatten=flatten), "tokens": tokens}
+    return {**form(samples), "tokens": sum(len(sample["input_ids"]) for sample in samples)}

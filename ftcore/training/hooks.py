@@ -59,7 +59,7 @@ class MetricsHook(StepHook):
         self, runner: FlexibleRunner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
         last = runner.train_loop.last
-        self.loss += float(outputs["loss"].detach())
+        self.loss = self.loss + last.loss.double()
         self.seconds += last.seconds
         self.data_seconds += last.data_seconds
         self.tokens += last.tokens
@@ -69,7 +69,7 @@ class MetricsHook(StepHook):
             self._clear()
 
     def _after_step(self, runner: FlexibleRunner, batch_idx: int) -> None:
-        local = [self.loss / self.accumulation, self.tokens, self.labelled, float(self.stopping())]
+        local = [float(self.loss) / self.accumulation, self.tokens, self.labelled, float(self.stopping())]
         totals = torch.tensor(local, dtype=torch.float64, device=self._device())
         slowest = torch.tensor([self.seconds, memory_gib()], dtype=torch.float64, device=self._device())
         dist.all_reduce(totals)

@@ -13,12 +13,14 @@ from ftcore.data.sampler import EpochSampler
 
 @dataclass(slots=True)
 class Iteration:
-    """What the last iteration took: seconds without hooks, and the rank's own tokens."""
+    """What the last iteration took: seconds without hooks, the rank's own tokens, and its loss, which may
+    still be on its way on a GPU."""
 
     data_seconds: float = 0.0
     seconds: float = 0.0
     tokens: int = 0
     labelled: int = 0
+    loss: torch.Tensor | None = None
 
 
 class TrainLoop(IterBasedTrainLoop):
@@ -26,16 +28,23 @@ class TrainLoop(IterBasedTrainLoop):
 
     mmengine books what hooks take (checkpoints, chat samples) as the next iteration's data time; and on
     resume it draws every batch up to the old position, where here the sampler starts there.
+
+    A GPU is waited for at the end of each optimiser step only, so that it never runs dry between its micro
+    batches: hooks are told the loss of a step's last iteration alone, and an iteration's seconds are right
+    as a sum over the step.
     """
 
     last: Iteration
 
-    def __init__(self, runner: FlexibleRunner, dataloader: DataLoader, max_iters: int) -> None:
+    def __init__(
+        self, runner: FlexibleRunner, dataloader: DataLoader, max_iters: int, accumulation: int
+    ) -> None:
         # Past mmengine's own constructor, which opens the loader: that draws from torch's generator before
         # the adapter is, and starts a second set of loader processes.
         BaseLoop.__init__(self, runner, dataloader)
         self._max_iters, self._iter, self._max_epochs, self._epoch = max_iters, 0, 1, 0
         self.stop_training = False
+        self.accumulation = accumulation
 
     def run(self) -> torch.nn.Module:
         """Train from the current iteration to the last one, or until `stop_training` is set."""
@@ -61,12 +70,15 @@ class TrainLoop(IterBasedTrainLoop):
         self.runner.call_hook("before_train_iter", batch_idx=self._iter, data_batch=data_batch)
         begin = time.perf_counter()
         outputs = self.runner.model.train_step(data_batch, optim_wrapper=self.runner.optim_wrapper)
-        if torch.cuda.is_available():
+        ends_step = (self._iter + 1) % self.accumulation == 0
+        if ends_step and torch.cuda.is_available():
             torch.cuda.synchronize()
         self.last.seconds = time.perf_counter() - begin
+        self.last.loss = outputs["loss"].detach()
         self.runner.call_hook(
-            "after_train_iter", batch_idx=self._iter, data_batch=data_batch, outputs=outputs
-        )
+            "after_train_iter", batch_idx=self._iter, data_batch=data_batch,
+            outputs=outputs if ends_step else None,
+        )  # fmt: skip
         self._iter += 1
 
 

@@ -2,6 +2,7 @@
 
 from ftcore.config.schema.data import ChatSamples, Data, Evaluation, Source
 from ftcore.config.schema.experiment import Experiment
+from ftcore.config.schema.kernels import Kernels
 from ftcore.config.schema.machines import Finish, Hardware, LocalCluster, SlurmCluster
 from ftcore.config.schema.model import Export, GgufSource, Lora, Model, Quantization, Tokenizer
 from ftcore.config.schema.parallelism import DeepSpeed, Parallelism, ZeroOptimization
@@ -11,7 +12,7 @@ from ftcore.config.schema.training import Checkpoint, Logging, Optim, Precision
 
 __all__ = [
     "AnyTracker", "ChatSamples", "Checkpoint", "Data", "DeepSpeed", "Evaluation", "Experiment", "Export",
-    "Finish", "GgufSource", "Hardware", "LocalCluster", "Logging", "Lora", "Mlflow", "Model", "NoTracker",
-    "Optim", "Parallelism", "Passthrough", "Precision", "Quantization", "SlurmCluster", "Source",
-    "SwanLab", "TensorBoard", "Tokenizer", "Wandb", "ZeroOptimization",
+    "Finish", "GgufSource", "Hardware", "Kernels", "LocalCluster", "Logging", "Lora", "Mlflow", "Model",
+    "NoTracker", "Optim", "Parallelism", "Passthrough", "Precision", "Quantization", "SlurmCluster",
+    "Source", "SwanLab", "TensorBoard", "Tokenizer", "Wandb", "ZeroOptimization",
 ]  # fmt: skip

@@ -4,6 +4,7 @@ from pydantic import Field
 
 from ftcore.config.schema.base import COSMETIC, Location, Name, Positive, Section
 from ftcore.config.schema.data import ChatSamples, Data, Evaluation
+from ftcore.config.schema.kernels import Kernels
 from ftcore.config.schema.machines import Cluster, Hardware
 from ftcore.config.schema.model import Export, Lora, Model
 from ftcore.config.schema.parallelism import Parallelism
@@ -50,6 +51,7 @@ class Experiment(Section):
     cluster: Cluster
     precision: Precision
     optim: Optim
+    kernels: Kernels
     checkpoint: Checkpoint
     logging: Logging
     chat_samples: ChatSamples

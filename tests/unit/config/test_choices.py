@@ -11,6 +11,7 @@ NEEDS = {
     ("experiment", "agentflan_llama3_8b"): ["hardware=dcu"],
     ("lora", "qlora"): ["hardware=cuda"],
     ("precision", "fp16"): ["hardware=cuda"],
+    ("kernels", "fast_fp8"): ["hardware=cuda", "hardware.arch=sm_90"],
     ("parallelism", "zero1"): ["hardware=cuda"],
     ("parallelism", "zero2"): ["hardware=cuda"],
     ("parallelism", "zero2_offload"): ["hardware=cuda"],

@@ -5,6 +5,7 @@ import pytest
 from ftcore.config.compose import compose
 from ftcore.plan.decisions import ALL, decisions
 
+FAST = ["hardware=cuda", "kernels=fast", "precision=bf16"]
 SAMPLES = ["chat_samples.every=5", "chat_samples.inputs=[hello]"]
 CASES = {
     "custom_hooks.EvaluateChatHook": (["hardware=cuda", "parallelism=zero3", *SAMPLES], SAMPLES),
@@ -16,6 +17,14 @@ CASES = {
     ),
     "train_dataloader.dataset.pack_to_max_length": (["data.packing=true"], ["data.packing=false"]),
     "model.llm (frozen weights)": (["hardware=cuda", "precision=bf16"], ["precision=fp32"]),
+    "model.llm (products with frozen weights)": (
+        ["hardware=cuda", "hardware.arch=sm_90", "precision=bf16", "kernels=fast_fp8"], FAST,
+    ),
+    "model.lora (adapter)": (FAST, [*FAST, "precision=fp32", "kernels.attention=stock"]),
+    "model.lora.lora_dropout": ([*FAST, "lora.dropout=0.1"], FAST),
+    "model.use_activation_checkpointing": (FAST, [*FAST, "kernels.recompute_layers=null"]),
+    "loss": (FAST, [*FAST, "kernels.loss=stock"]),
+    "attention of a sequence": (FAST, [*FAST, "kernels.attention=stock"]),
 }  # fmt: skip
 
 
@@ -25,6 +34,21 @@ def test_applies_where_it_should(setting):
     with_it, without = ({d.setting for d in decisions(compose(texts).experiment)} for texts in CASES[setting])
     assert setting in with_it
     assert setting not in without
+
+
+def settings(*words):
+    """The settings that differ."""
+    return {d.setting for d in decisions(compose([*words]).experiment)}
+
+
+def test_of_kernels_left_to_ftcore():
+    """auto differs as an order would, except where it has to be stock; stock does not differ."""
+    own = {"model.lora (adapter)", "loss", "attention of a sequence", "model.use_activation_checkpointing"}
+    assert own <= settings("hardware=cuda", "precision=bf16", "kernels=auto")
+    assert not own & settings("hardware=cuda", "precision=bf16", "kernels=stock")
+    assert own & settings("hardware=cuda", "parallelism=zero3") == {"attention of a sequence"}
+    assert own & settings("hardware=cuda", "lora=qlora") == {"loss", "attention of a sequence"}
+    assert not own & settings("hardware=dcu") and not own & settings("hardware=cpu")
 
 
 def test_nothing_unconditional_is_forgotten():

@@ -1,0 +1,1 @@
+"""Training steps with written backward passes, under XTuner's SupervisedFinetune."""

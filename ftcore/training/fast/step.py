@@ -1,0 +1,111 @@
+"""The loss of a micro batch, by ftcore's parts of a training step where they are used."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from ftcore.training.fast import attach, memory, stock_attention
+from ftcore.training.fast.layer import Batch, Call, DecoderLayer, RunLayer
+from ftcore.training.fast.loss import linear_cross_entropy
+from ftcore.training.fast.rows import Rows, rows
+
+SEEDS = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Which of ftcore's parts are used, and how; `unfit` says why layers that could have been are not."""
+
+    layers: bool
+    loss: bool
+    attention: bool
+    fp8: bool
+    recompute: int | None
+    """None finds out."""
+
+    max_length: int
+    tokens: int
+    """Most tokens of a micro batch."""
+
+    dtype: torch.dtype
+
+    @property
+    def any(self) -> bool:
+        return self.layers or self.loss or self.attention
+
+
+class Step:
+    """A language model's training step.
+
+    Data of a micro batch are `ftcore.data.dataset.flat`'s.
+    """
+
+    def __init__(self, llm: nn.Module, parts: Parts) -> None:
+        self.llm, self.parts = llm, parts
+        self._layers: list[DecoderLayer] | None = None
+        self.recompute: int | None = parts.recompute
+        """Layers that are computed again; None until the first micro batch has found out."""
+        if parts.attention and not parts.layers:
+            stock_attention.use(attach.decoder(llm))
+
+    def loss(self, data: dict[str, Any]) -> Tensor:
+        """Mean over the labelled tokens, fp32, of no shape."""
+        by = rows(data["row_lengths"], data["row_starts"], self.parts.max_length)
+        if self.parts.layers:
+            # What is computed here states its types; autocast would turn fp32 products into others.
+            with torch.autocast(data["input_ids"].device.type, enabled=False):
+                return self._loss(attach.decoder(self.llm).norm(self._hidden(data, by)), data)
+        given = {"rows": by} if self.parts.attention else {}
+        outputs = attach.decoder(self.llm)(
+            input_ids=data["input_ids"], position_ids=data["position_ids"], attention_mask=None,
+            use_cache=False, **given,
+        )  # fmt: skip
+        return self._loss(outputs.last_hidden_state[0].index_select(0, data["labelled"]), data)
+
+    def _loss(self, hidden: Tensor, data: dict[str, Any]) -> Tensor:
+        """Of the labelled positions' hidden states after the last norm, (m, h)."""
+        weight = attach.head(self.llm)
+        if self.parts.loss:
+            return linear_cross_entropy(hidden, weight, data["targets"])
+        return nn.functional.cross_entropy((hidden @ weight.to(hidden.dtype).T).float(), data["targets"])
+
+    def _hidden(self, data: dict[str, Any], by: Rows) -> Tensor:
+        """The last layer's output at the labelled positions, (m, h)."""
+        decoder = attach.decoder(self.llm)
+        x = decoder.embed_tokens(data["input_ids"]).to(self.parts.dtype)
+        cos, sin = (each[0].contiguous() for each in decoder.rotary_emb(x, data["position_ids"]))
+        batch, layers = Batch(by, cos, sin), self._prepared()
+        x = x[0]
+        for number, layer in enumerate(layers):
+            for projection in layer.projections:
+                projection.refresh()
+            adapters = [one for projection in layer.projections for one in projection.parameters]
+            seeds = tuple(torch.randint(SEEDS, (4,)).tolist()) if layer.dropout else (0, 0, 0, 0)
+            only = data["labelled"] if number == len(layers) - 1 and len(data["labelled"]) else None
+            x = RunLayer.apply(x, layer, Call(batch, seeds, only), number < self.recompute, *adapters)
+        return x if len(data["labelled"]) else x[:0]
+
+    def _prepared(self) -> list[DecoderLayer]:
+        """The layers, made when the model is where it trains."""
+        if self._layers is None:
+            self._layers = attach.layers(self.llm, self.parts.dtype, self.parts.fp8)
+            self.recompute = self._recompute()
+        return self._layers
+
+    def _recompute(self) -> int:
+        """Layers to compute again, the same on all ranks."""
+        if self.parts.recompute is not None:
+            return min(self.parts.recompute, len(self._layers))
+        if not torch.cuda.is_available():
+            return 0
+        torch.cuda.empty_cache()
+        trained = sum(one.numel() for one in self.llm.parameters() if one.requires_grad)
+        size = torch.finfo(self.parts.dtype).bits // 8
+        count = memory.to_recompute(memory.room(trained), self._layers, self.parts.tokens, size)
+        most = torch.tensor(count, device="cuda")
+        if dist.is_initialized():
+            dist.all_reduce(most, op=dist.ReduceOp.MAX)
+        return int(most)
