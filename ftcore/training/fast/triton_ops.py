@@ -191,7 +191,7 @@ def swiglu(gate_up: Tensor, out: Tensor, more: tuple[Low, Low] | None = None) ->
     grid = (triton.cdiv(i, TILE), triton.cdiv(n, TILE))
     _swiglu_adapted[grid](
         gate_up, out, out.stride(0), n, i, *_low(more[0]), *_low(more[1]), R=_width(*more), ROWS=TILE,
-        COLUMNS=TILE, num_warps=4,
+        COLUMNS=TILE, num_warps=8,
     )  # fmt: skip
     return out
 
