@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from ftcore.config.errors import Problem
-from ftcore.config.kernels import Part, obstacles
+from ftcore.config.kernels import Part, obstacles, possible
 from ftcore.config.schema import Experiment, Mlflow, SlurmCluster, Source
 from ftcore.config.secrets import is_secret
 from ftcore.hardware.capabilities import has_bf16
@@ -40,10 +40,10 @@ def world(e: Experiment) -> Iterator[Problem]:
         yield Problem(SEQUENCE_PARALLEL, f"{size} does not divide the world size {e.world_size} ({ranks})")
     if e.max_length % size:
         yield Problem("max_length", f"{e.max_length} is not divisible by {SEQUENCE_PARALLEL}={size}")
-    if size > 1 and e.model.attention != "flash_attention_2":
+    if size > 1 and e.model.attention != "flash_attention_2" and not possible(e, "attention"):
         yield Problem(
-            SEQUENCE_PARALLEL, "XTuner's sequence parallel runs on flash-attn only",
-            "1, or model.attention=flash_attention_2",
+            SEQUENCE_PARALLEL, "XTuner's runs on flash-attn only, ftcore's on its own attention only",
+            "1, kernels.attention=rows, or model.attention=flash_attention_2",
         )  # fmt: skip
 
 

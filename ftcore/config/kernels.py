@@ -44,21 +44,21 @@ def _layers(e: Experiment) -> Iterator[Obstacle]:
     if e.kernels.attention == "stock":
         reason = "fused layers attend by the rows' lengths, and kernels.attention is stock"
         yield Obstacle(reason, "kernels.attention=rows")
-    yield from _whole_sequences(e, "fused layers see")
 
 
 def _loss(e: Experiment) -> Iterator[Obstacle]:
     if e.zero_stage == 3:
         reason = "the fused loss holds the head's weights whole, and ZeRO-3 shards them"
         yield Obstacle(reason, "parallelism=zero2")
-    yield from _whole_sequences(e, "the fused loss sees")
+    if e.parallelism.sequence_parallel > 1 and not possible(e, "attention"):
+        reason = "it takes shared sequences from ftcore's attention alone, and kernels.attention is not that"
+        yield Obstacle(reason, "kernels.attention=rows")
 
 
 def _attention(e: Experiment) -> Iterator[Obstacle]:
     if e.hardware.accelerator != "cpu" and e.precision.dtype == "fp32":
         reason = "an accelerator attends by rows' lengths in 16 bit alone, and precision.dtype is fp32"
         yield Obstacle(reason, "precision=bf16")
-    yield from _whole_sequences(e, "attention by rows' lengths sees")
 
 
 def _frozen_weights(e: Experiment) -> Iterator[Obstacle]:
@@ -71,13 +71,6 @@ def _frozen_weights(e: Experiment) -> Iterator[Obstacle]:
     if e.kernels.layers == "stock":
         yield Obstacle("fused layers alone read fp8, and kernels.layers is stock", "kernels.layers=fused")
     yield from _layers(e)
-
-
-def _whole_sequences(e: Experiment, what: str) -> Iterator[Obstacle]:
-    size = e.parallelism.sequence_parallel
-    if size > 1:
-        reason = f"{what} whole sequences, and parallelism.sequence_parallel={size} divides them"
-        yield Obstacle(reason, "parallelism.sequence_parallel=1")
 
 
 AGAINST: dict[Part, Callable[[Experiment], Iterator[Obstacle]]] = {

@@ -112,26 +112,44 @@ def collate(batch: Sequence[Sample], pad_token_id: int, flatten: bool = False) -
     return {"data": {**data, "attention_mask": None, "use_cache": False}, "data_samples": None}
 
 
-def flat(batch: Sequence[Sample]) -> dict[str, Any]:
+def flat(batch: Sequence[Sample], rank: int = 0, ranks: int = 1) -> dict[str, Any]:
     """A batch as ftcore's own training step takes it: {"data": {...}, "data_samples": None}.
 
     All rows of all samples stand one behind the other, n tokens, unpadded. data: input_ids, labels and
     position_ids, int64 (1, n); row_lengths, a list; row_starts, int32 (rows + 1,); labelled, int64 (m,), the
-    positions that a labelled token comes after, and targets, int64 (m,), those tokens. They are picked out
-    here, since a GPU would have to be waited for.
+    positions that a labelled token comes after, and targets, int64 (m,), those tokens; all_labelled, m. They
+    are picked out here, since a GPU would have to be waited for.
+
+    Where `ranks` share the sequences, a row of padding makes n a multiple of them, and what is there a token
+    is of the `rank`th share of tokens alone: row_lengths, row_starts and all_labelled are of all.
     """
-    data = {name: torch.cat([sample[name] for sample in batch])[None]
+    data = {name: torch.cat([sample[name] for sample in batch])
             for name in ("input_ids", "labels", "position_ids")}  # fmt: skip
     lengths = torch.cat([sample["lengths"] for sample in batch])
     # A row's first token is never labelled, so that no row predicts the next one's.
-    labelled = (data["labels"][0, 1:] != IGNORE_INDEX).nonzero().squeeze(1)
+    labelled = (data["labels"][1:] != IGNORE_INDEX).nonzero().squeeze(1)
+    targets, all_labelled = data["labels"][labelled + 1], len(labelled)
+    if ranks > 1:
+        missing = -len(data["labels"]) % ranks
+        if missing:
+            lengths = torch.cat([lengths, torch.tensor([missing])])
+            padding = {"input_ids": torch.zeros(missing, dtype=torch.int64),
+                       "labels": torch.full((missing,), IGNORE_INDEX),
+                       "position_ids": torch.arange(missing)}  # fmt: skip
+            data = {name: torch.cat([each, padding[name]]) for name, each in data.items()}
+        share = len(data["labels"]) // ranks
+        own = slice(rank * share, (rank + 1) * share)
+        data = {name: each[own] for name, each in data.items()}
+        here = (labelled >= own.start) & (labelled < own.stop)
+        labelled, targets = labelled[here] - own.start, targets[here]
     return {
         "data": {
-            **data,
+            **{name: each[None] for name, each in data.items()},
             "row_lengths": lengths.tolist(),
             "row_starts": torch.nn.functional.pad(lengths.cumsum(0), (1, 0)).to(torch.int32),
             "labelled": labelled,
-            "targets": data["labels"][0, labelled + 1],
+            "targets": targets,
+            "all_labelled": all_labelled,
         },
         "data_samples": None,
     }

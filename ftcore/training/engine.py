@@ -20,6 +20,7 @@ from ftcore.runs.directory import RunDirectory
 from ftcore.training import hooks, kernels, loop, model, optimizer, schedule, strategy
 from ftcore.training.checkpoint_files import Checkpoint, newest
 from ftcore.training.distributed import from_main
+from ftcore.training.fast.sequence import sequence_group
 from launchers import Rank
 
 REPLACED_HOOKS = ("checkpoint", "sampler_seed", "timer")
@@ -106,7 +107,8 @@ def _runner(
     custom_hooks += _own_hooks(e, run, length, callbacks, start)
     finetune = stock["model"] | {"type": model.Finetune}
     if kernels.may_be_used(e):
-        finetune["choose_parts"] = functools.partial(kernels.parts, e)
+        group = sequence_group(e.parallelism.sequence_parallel)
+        finetune["choose_parts"] = functools.partial(kernels.parts, e, group)
     if e.hardware.accelerator != "cpu" and e.zero_stage != 3 and e.lora.method != "qlora":
         # From the file to the device: a copy in host memory for each rank is what fills a node.
         finetune["llm"] = finetune["llm"] | {"device_map": {"": torch.cuda.current_device()}}
@@ -156,6 +158,7 @@ def _own_hooks(
             "path": run.metrics,
             "turn": turn,
             "accumulation": accumulation,
+            "sequence_parallel": e.parallelism.sequence_parallel,
             "iterations_per_epoch": length.iterations_per_epoch,
             "stopping": callbacks.stopping,
             "progress": lambda step, entry: callbacks.progress(step, length.steps, entry),
@@ -180,11 +183,11 @@ def _loader(e: Experiment, dataset: PackedDataset, rank: Rank) -> torch.utils.da
         len(dataset), group, e.data_parallel_size, e.seed, e.data.shuffle, order=e.data.sampler
     )
     # Padding is never looked at (its labels are -100 and causal attention hides it): any id will do.
-    form = (
-        flat
-        if kernels.may_be_used(e)
-        else functools.partial(collate, pad_token_id=0, flatten=e.model.attention == "flash_attention_2")
-    )
+    if kernels.may_be_used(e):
+        ranks = e.parallelism.sequence_parallel
+        form = functools.partial(flat, rank=rank.rank % ranks, ranks=ranks)
+    else:
+        form = functools.partial(collate, pad_token_id=0, flatten=e.model.attention == "flash_attention_2")
     return torch.utils.data.DataLoader(
         dataset,
         batch_size=e.data.micro_batch_size,

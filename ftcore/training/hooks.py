@@ -46,12 +46,14 @@ class MetricsHook(StepHook):
         path: Path,
         turn: Turn,
         accumulation: int,
+        sequence_parallel: int,
         iterations_per_epoch: int,
         stopping: Callable[[], bool],
         progress: Callable[[int, dict[str, Any]], None],
     ) -> None:
         super().__init__(accumulation)
         self.path, self.turn, self.iterations_per_epoch = path, turn, iterations_per_epoch
+        self.sequence_parallel = sequence_parallel
         self.stopping, self.progress = stopping, progress
         self._clear()
 
@@ -75,6 +77,8 @@ class MetricsHook(StepHook):
         dist.all_reduce(totals)
         dist.all_reduce(slowest, op=dist.ReduceOp.MAX)
         loss, tokens, labelled, stop = totals.tolist()
+        # Ranks that share a sequence have each counted all of it.
+        tokens, labelled = tokens / self.sequence_parallel, labelled / self.sequence_parallel
         seconds, memory = slowest.tolist()
         if stop:
             runner.train_loop.stop_training = True

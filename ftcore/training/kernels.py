@@ -9,6 +9,7 @@ from ftcore.config.kernels import Part, possible
 from ftcore.config.schema import Experiment
 from ftcore.models.load import DTYPES
 from ftcore.training.fast.attach import unfit
+from ftcore.training.fast.sequence import SequenceGroup
 from ftcore.training.fast.step import Parts
 from ftcore.training.model import Finetune
 
@@ -20,9 +21,12 @@ def may_be_used(e: Experiment) -> bool:
     return any(possible(e, part) for part in OWN)
 
 
-def parts(e: Experiment, llm: nn.Module) -> Parts:
-    """The parts for `llm`; WorkError where one is ordered that cannot be."""
+def parts(e: Experiment, group: SequenceGroup | None, llm: nn.Module) -> Parts:
+    """The parts for `llm`, whose sequences the ranks of `group` share; WorkError where one is ordered that
+    cannot be."""
     used = {part: _used(e, part, llm) for part in OWN}
+    if group is not None:
+        _share(llm, group, used["attention"])
     recompute = e.kernels.recompute_layers
     if recompute is None:
         recompute = llm.config.num_hidden_layers if e.model.activation_checkpointing else 0
@@ -33,6 +37,7 @@ def parts(e: Experiment, llm: nn.Module) -> Parts:
         max_length=e.max_length,
         tokens=e.max_length * e.data.micro_batch_size,
         dtype=DTYPES[e.precision.dtype],
+        group=group,
     )
 
 
@@ -46,6 +51,19 @@ def used(e: Experiment, finetune: Finetune) -> dict[str, Any]:
         "optimizer": e.kernels.optimizer,
         "recompute_layers": finetune.step.recompute if own and own.layers else None,
     }
+
+
+def _share(llm: nn.Module, group: SequenceGroup, by_rows: bool) -> None:
+    """WorkError where sequences of `llm` cannot be shared."""
+    config = llm.config
+    if not by_rows:
+        raise WorkError("parallelism.sequence_parallel needs kernels.attention=rows, which cannot be here")
+    for name in ("num_attention_heads", "num_key_value_heads"):
+        if getattr(config, name) % group.size:
+            raise WorkError(
+                f"parallelism.sequence_parallel={group.size} does not divide the model's {name}, "
+                f"{getattr(config, name)}"
+            )
 
 
 def _used(e: Experiment, part: Part, llm: nn.Module) -> bool:

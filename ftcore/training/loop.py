@@ -83,5 +83,6 @@ class TrainLoop(IterBasedTrainLoop):
 
 
 def labelled_tokens(batch: dict) -> int:
-    """Tokens of `batch` that the loss is taken over."""
-    return int((batch["data"]["labels"] != IGNORE_INDEX).sum())
+    """Tokens of `batch` that the loss is taken over, those of ranks that share its sequences too."""
+    data = batch["data"]
+    return data["all_labelled"] if "all_labelled" in data else int((data["labels"] != IGNORE_INDEX).sum())

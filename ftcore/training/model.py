@@ -13,7 +13,7 @@ from xtuner.model.utils import LoadWoInit, find_all_linear_names
 
 from ftcore.training.fast.step import Parts, Step
 
-FLAT = ("row_lengths", "row_starts", "labelled", "targets")
+FLAT = ("row_lengths", "row_starts", "labelled", "targets", "all_labelled")
 """Of `ftcore.data.dataset.flat`'s data, what transformers has no use for."""
 
 

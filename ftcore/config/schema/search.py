@@ -11,7 +11,7 @@ class Searching(Section):
     """What every strategy has."""
 
     axes: dict[str, Any]
-    """Key -> values: a list, or a text in Hydra's sweep grammar; the command line's replace them key by key."""
+    """Key -> values: a list, or a text in Hydra's sweep grammar; the command line's take their places."""
 
     skip: Texts
     """Conditions over keys (`rank > 64 and max_length > 2048`): points that are left out."""

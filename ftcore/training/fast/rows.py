@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ftcore.training.fast.sequence import SequenceGroup
+
 aten = torch.ops.aten
 
 CUDNN_HEAD = 128
@@ -24,22 +26,44 @@ class Rows:
     full: bool
     """Every row has the longest length there can be, so that the same shape comes again and again."""
 
+    group: SequenceGroup | None = None
+    """Ranks that these rows' tokens are divided among."""
+
     @property
     def longest(self) -> int:
         return max(self.lengths)
 
 
-def rows(lengths: list[int], starts: Tensor, max_length: int) -> Rows:
+def rows(lengths: list[int], starts: Tensor, max_length: int, group: SequenceGroup | None = None) -> Rows:
     """Rows of the given lengths, in order, `starts` as in Rows."""
-    return Rows(tuple(lengths), starts, set(lengths) == {max_length})
+    return Rows(tuple(lengths), starts, set(lengths) == {max_length}, group)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, by: Rows) -> tuple[Tensor, tuple[Any, ...]]:
-    """(output, what `attend_backward` needs beside it); q (n, heads, d), k and v (n, fewer heads, d).
+    """(output, what `attend_backward` needs beside it); q (n, heads, d), k and v (n, fewer heads, d), of
+    this rank's tokens."""
+    if by.group is None:
+        return _attend(q, k, v, by)
+    whole = tuple(by.group.to_heads(each) for each in (q, k, v))
+    out, kept = _attend(*whole, by)
+    return by.group.to_tokens(out), (whole, out, kept)
 
-    One full row after another goes to cuDNN, on an H100 twice as fast as flash attention; it plans anew for
-    every shape (50 ms, torch 2.11), so rows of any length go to flash attention, which takes lengths as data.
-    """
+
+def attend_backward(
+    grad: Tensor, q: Tensor, k: Tensor, v: Tensor, out: Tensor, kept: tuple[Any, ...], by: Rows
+) -> tuple[Tensor, ...]:
+    """Gradients of q, k and v, of their shapes."""
+    if by.group is None:
+        return _attend_backward(grad, q, k, v, out, kept, by)
+    whole, all_out, inner = kept
+    found = _attend_backward(by.group.to_heads(grad), *whole, all_out, inner, by)
+    return tuple(by.group.to_tokens(each) for each in found)
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor, by: Rows) -> tuple[Tensor, tuple[Any, ...]]:
+    """One full row after another goes to cuDNN, on an H100 twice as fast as flash attention; it plans anew
+    for every shape (50 ms, torch 2.11), so rows of any length go to flash attention, which takes lengths as
+    data."""
     if not q.is_cuda:
         return _plain(q, k, v, by).detach(), ()
     if _cudnn(q, by):
@@ -53,10 +77,9 @@ def attend(q: Tensor, k: Tensor, v: Tensor, by: Rows) -> tuple[Tensor, tuple[Any
     return out[0], out[1:4]
 
 
-def attend_backward(
+def _attend_backward(
     grad: Tensor, q: Tensor, k: Tensor, v: Tensor, out: Tensor, kept: tuple[Any, ...], by: Rows
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of q, k and v, of their shapes."""
+) -> tuple[Tensor, ...]:
     if not q.is_cuda:
         with torch.enable_grad():
             inputs = [each.detach().requires_grad_() for each in (q, k, v)]

@@ -11,6 +11,7 @@ from ftcore.training.fast import attach, memory, stock_attention
 from ftcore.training.fast.layer import Batch, Call, DecoderLayer, RunLayer
 from ftcore.training.fast.loss import linear_cross_entropy
 from ftcore.training.fast.rows import Rows, rows
+from ftcore.training.fast.sequence import SequenceGroup
 
 SEEDS = 2**31 - 1
 
@@ -31,6 +32,9 @@ class Parts:
     """Most tokens of a micro batch."""
 
     dtype: torch.dtype
+
+    group: SequenceGroup | None = None
+    """Ranks that share each sequence."""
 
     @property
     def any(self) -> bool:
@@ -53,7 +57,13 @@ class Step:
 
     def loss(self, data: dict[str, Any]) -> Tensor:
         """Mean over the labelled tokens, fp32, of no shape."""
-        by = rows(data["row_lengths"], data["row_starts"], self.parts.max_length)
+        group = self.parts.group
+        by = rows(data["row_lengths"], data["row_starts"], self.parts.max_length, group)
+        own = self._own(data, by)
+        return own if group is None else group.sum_of(own)
+
+    def _own(self, data: dict[str, Any], by: Rows) -> Tensor:
+        """This rank's part of the loss."""
         if self.parts.layers:
             # What is computed here states its types; autocast would turn fp32 products into others.
             with torch.autocast(data["input_ids"].device.type, enabled=False):
@@ -67,10 +77,16 @@ class Step:
 
     def _loss(self, hidden: Tensor, data: dict[str, Any]) -> Tensor:
         """Of the labelled positions' hidden states after the last norm, (m, h)."""
-        weight = attach.head(self.llm)
+        if not len(hidden):
+            # No label at all has no mean: nan, as transformers gives. None on this rank adds nothing.
+            return hidden.sum() * (0.0 if data["all_labelled"] else float("nan"))
+        weight, targets = attach.head(self.llm), data["targets"]
         if self.parts.loss:
-            return linear_cross_entropy(hidden, weight, data["targets"])
-        return nn.functional.cross_entropy((hidden @ weight.to(hidden.dtype).T).float(), data["targets"])
+            mean = linear_cross_entropy(hidden, weight, targets)
+        else:
+            logits = (hidden @ weight.to(hidden.dtype).T).float()
+            mean = nn.functional.cross_entropy(logits, targets)
+        return mean if self.parts.group is None else mean * (len(targets) / data["all_labelled"])
 
     def _hidden(self, data: dict[str, Any], by: Rows) -> Tensor:
         """The last layer's output at the labelled positions, (m, h)."""

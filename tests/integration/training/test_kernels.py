@@ -56,3 +56,17 @@ def test_dropout_repeats_itself_when_computed_again(run_of):
     kept = run_of(kernels="fast", kernels__recompute_layers=0, **shape)
     again = run_of(kernels="fast", kernels__recompute_layers=2, **shape)
     assert kept.sequence("loss", "grad_norm") == again.sequence("loss", "grad_norm")
+
+
+@pytest.mark.parametrize("layers", ["fused", "stock"])
+def test_two_ranks_share_each_sequence(run_of, layers):
+    """Two ranks of one sample at a time give the numbers of one process that sees as many samples a step."""
+    shape = SHAPE | {"kernels": "fast", "kernels__layers": layers, "max_steps": 4}
+    shape["kernels__recompute_layers"] = "null"
+    one = run_of(**shape | {"optim__gradient_accumulation": 4})
+    two = run_of(**shape, hardware__devices_per_node=2, parallelism="ddp", parallelism__sequence_parallel=2)
+    for ours, theirs in zip(
+        two.sequence("loss", "grad_norm", "tokens", "labelled_tokens"),
+        one.sequence("loss", "grad_norm", "tokens", "labelled_tokens"), strict=True,
+    ):  # fmt: skip
+        assert ours == pytest.approx(theirs, rel=2e-5)

@@ -93,14 +93,17 @@ ORDERS = {
     "fused layers with qlora": (["kernels.layers=fused", "lora=qlora"], "layers", "lora.method is qlora"),
     "fused layers, all trained": (["kernels.layers=fused", "lora=full"], "layers", "lora.method is full"),
     "fused layers with biases": (["kernels.layers=fused", "lora.bias=all"], "layers", "lora.bias is all"),
-    "fused layers, spread": (["kernels.layers=fused", *SPREAD], "layers", "sequence_parallel=2"),
     "fused loss under ZeRO-3": (["kernels.loss=fused", "parallelism=zero3"], "loss", "ZeRO-3"),
-    "fused loss, spread": (["kernels.loss=fused", *SPREAD], "loss", "sequence_parallel=2"),
+    "fused loss, spread": (
+        ["kernels.loss=fused", "kernels.attention=stock", *SPREAD], "loss", "kernels.attention is not that",
+    ),
+    "fused layers on stock attention": (
+        ["kernels.layers=fused", "kernels.attention=stock"], "layers", "kernels.attention is stock",
+    ),
     "rows in fp32": (["kernels.attention=rows", "precision=fp32"], "attention", "precision.dtype is fp32"),
     "rows in fp32 on a DCU": (
         ["kernels.attention=rows", "hardware=dcu", "precision=fp32"], "attention", "precision.dtype is fp32",
     ),
-    "rows, spread": (["kernels.attention=rows", *SPREAD], "attention", "sequence_parallel=2"),
     "fp8 on an A100": (["kernels.frozen_weights=fp8", "hardware.arch=sm_80"], "frozen_weights", "sm_80 has"),
     "fp8 on a DCU": (
         ["kernels.frozen_weights=fp8", "kernels.layers=auto", "hardware=dcu", "hardware.arch=gfx936"],

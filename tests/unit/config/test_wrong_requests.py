@@ -98,7 +98,7 @@ CONTRADICTIONS = {
         "max_length",
     ),
     "world against sequence parallel": (["hardware=cuda", "parallelism.sequence_parallel=3"], "parallelism.sequence_parallel"),
-    "sequence parallel without flash attention": (["hardware=cuda", "parallelism.sequence_parallel=2"], "parallelism.sequence_parallel"),
+    "sequence parallel without flash attention": (["hardware=cuda", "parallelism.sequence_parallel=2", "kernels=stock"], "parallelism.sequence_parallel"),
     "length against the model": (["max_length=8193"], "max_length"),
     "optimiser offload without ZeRO": (
         ["parallelism=zero2_offload", "hardware=cuda", "parallelism.deepspeed.zero_optimization.stage=0"],
