@@ -11,11 +11,11 @@ export UV_LINK_MODE ?= copy
 # Where it is set, every rank compiles thousands of modules anew: 24 s of imports instead of 8.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup setup-base browser slurm slurm-up slurm-down run test test-slow bench bench-gpu lock lint clean
+.PHONY: help setup setup-base browser slurm slurm-up slurm-down run test test-slow bench bench-gpu test-gpu lock lint clean
 
 help:
 	@echo "make run [ARGS='lr=5e-4']   set up, then python -m ftcore"
-	@echo "make test                  set up, then the ordinary tests (make test-slow: the others)"
+	@echo "make test                  set up, then the ordinary tests (make test-slow, make test-gpu: the others)"
 	@echo "make setup                 everything, for training; make setup-base: the light half, for login nodes"
 	@echo "make slurm-up              a Slurm of six nodes on this machine (Debian, as root); make slurm-down ends it"
 	@echo "make bench                 benchmarks of the command line, of finding runs and of sweeps"
@@ -64,6 +64,9 @@ test: setup browser slurm
 
 test-slow: setup browser slurm
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-gpu: setup
+	$(BIN)/python -m pytest -m gpu $(ARGS)
 
 bench: setup
 	$(BIN)/python bench/help_latency.py $(ARGS)

@@ -23,14 +23,16 @@ class Case:
     """Imports from the folder of `requirements.txt`."""
 
 
+FAST = Case("fast", "ftcore, kernels=fast", 1, kernels=("kernels=fast",))
+
 COMPARISON = (
+    Case("stock", "ftcore, kernels=stock", 1, kernels=("kernels=stock",)),
+    FAST,
+    Case("fast_2", "ftcore, kernels=fast", 2, kernels=("kernels=fast",)),
+    Case("fp8_2", "ftcore, kernels=fast_fp8", 2, kernels=("kernels=fast_fp8",)),
     Case("xtuner", "XTuner 0.2.0, packed", 1, peer="xtuner"),
     Case("trl_liger", "TRL + Liger", 2, peer="trl", own_packages=True),
     Case("unsloth", "Unsloth", 2, peer="unsloth", own_packages=True),
-    Case("stock", "ftcore, kernels=stock", 1, kernels=("kernels=stock",)),
-    Case("fast", "ftcore, kernels=fast", 1, kernels=("kernels=fast",)),
-    Case("fast_2", "ftcore, kernels=fast", 2, kernels=("kernels=fast",)),
-    Case("fp8_2", "ftcore, kernels=fast_fp8", 2, kernels=("kernels=fast_fp8",)),
 )
 
 RECOMPUTED = ("kernels.recompute_layers=null", "model.activation_checkpointing=true")
@@ -42,7 +44,7 @@ def without(part: str, *words: str) -> Case:
 
 
 EACH = (
-    COMPARISON[4],
+    FAST,
     without("layers", "kernels.layers=stock"),
     without("loss", "kernels.loss=stock"),
     without("layers_and_attention", "kernels.layers=stock", "kernels.attention=stock"),

@@ -1,4 +1,8 @@
-"""The quickstart's model and data, trained by each set of kernels: a real model, three seeds, one GPU."""
+"""The quickstart's model and data, trained by each set of kernels: a real model, three seeds, one GPU.
+
+The measure is stock in fp32: in bf16 stock rounds what the adapters add twice, and strays further from it
+than ftcore's parts do.
+"""
 
 import os
 import statistics
@@ -14,71 +18,69 @@ from ftcore.runs.directory import every
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(900)]
 
 SEEDS = (1, 2, 3)
-KERNELS = ("stock", "fast", "fast_fp8")
+TRAINED = {
+    "exact": ["kernels=stock", "precision=fp32"],
+    "stock": ["kernels=stock"],
+    "fast": ["kernels=fast"],
+    "fast_fp8": ["kernels=fast_fp8"],
+}
+SHAPE = ["lr=2e-4", "optim.gradient_accumulation=4", "max_steps=14", "export.merge=false"]
+"""About 500 labelled tokens a step: with fewer, or a higher rate, a difference of rounding grows."""
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """(kernels, seed) -> the run; all at once, since no time is taken."""
+    """(name, seed) -> the run; all at once, since no time is taken."""
     place = tmp_path_factory.mktemp("parity")
-    cache = f"cache_dir={place / 'cache'}"
+    places = [f"runs_dir={place}", f"cache_dir={place / 'cache'}"]
     begun = {}
-    for kernels in KERNELS:
+    for name, kernels in TRAINED.items():
         for seed in SEEDS:
-            words = [
-                f"kernels={kernels}",
-                f"seed={seed}",
-                f"name={kernels}-{seed}",
-                f"runs_dir={place}",
-                cache,
-            ]
-            command = [
-                sys.executable,
-                "-m",
-                "ftcore",
-                *words,
-                "evaluation.refusal_cases=4",
-                "export.merge=false",
-            ]
-            log = open(place / f"{kernels}-{seed}.txt", "w")  # noqa: SIM115
-            begun[kernels, seed] = subprocess.Popen(
-                command, cwd=ROOT, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "2"}
-            )
-    for (kernels, seed), process in begun.items():
-        assert process.wait() == 0, (place / f"{kernels}-{seed}.txt").read_text()[-3000:]
+            words = [*kernels, f"seed={seed}", f"name={name}-{seed}", *places, *SHAPE]
+            with open(place / f"{name}-{seed}.txt", "w") as log:
+                begun[name, seed] = subprocess.Popen(
+                    [sys.executable, "-m", "ftcore", *words, "evaluation.refusal_cases=4"],
+                    cwd=ROOT, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "2"},
+                )  # fmt: skip
+    for (name, seed), process in begun.items():
+        assert process.wait() == 0, (place / f"{name}-{seed}.txt").read_text()[-3000:]
     found = {run.name: run for run in every(place)}
-    return {(kernels, seed): found[f"{kernels}-{seed}"] for kernels in KERNELS for seed in SEEDS}
+    return {(name, seed): found[f"{name}-{seed}"] for name, seed in begun}
 
 
-def losses(run) -> list[float]:
-    return [line["loss"] for line in metrics.read(run.metrics)]
+def apart(runs, name: str, seed: int) -> list[float]:
+    """Of each step, how far its loss lies from fp32's, as a share of that."""
+    ours, exact = (metrics.read(runs[one, seed].metrics) for one in (name, "exact"))
+    return [abs(one["loss"] - other["loss"]) / other["loss"] for one, other in zip(ours, exact, strict=True)]
 
 
 def tools(run) -> int:
     return record.read(run)["results"]["evaluation"]["tuned"]["right_tool"]["count"]
 
 
-@pytest.mark.parametrize(("kernels", "most"), [("fast", 0.01), ("fast_fp8", 0.02)])
+@pytest.mark.parametrize(("name", "most"), [("fast", 0.02), ("fast_fp8", 0.04)])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_loss_of_every_step(runs, kernels, most, seed):
-    ours, theirs = losses(runs[kernels, seed]), losses(runs["stock", seed])
-    apart = [abs(one - other) / other for one, other in zip(ours, theirs, strict=True)]
-    print(f"\n{kernels}, seed {seed}: at most {max(apart):.4f}, mean {statistics.fmean(apart):.4f}")
-    assert max(apart) < most
+def test_the_loss_of_every_step(runs, name, most, seed):
+    ours, stock = apart(runs, name, seed), apart(runs, "stock", seed)
+    print(f"\n{name}, seed {seed}: at most {max(ours):.4f}, mean {statistics.fmean(ours):.4f};", end=" ")
+    print(f"stock in bf16: at most {max(stock):.4f}, mean {statistics.fmean(stock):.4f}")
+    assert max(ours) < most
+    if name == "fast":
+        assert statistics.fmean(ours) <= statistics.fmean(stock)
 
 
 def test_what_is_held_out(runs):
     """Right tools of the cases held out: as far apart as seeds are, not further."""
-    scores = {one: [tools(runs[one, seed]) for seed in SEEDS] for one in KERNELS}
+    scores = {name: [tools(runs[name, seed]) for seed in SEEDS] for name in TRAINED}
     print(f"\n{scores}")
-    spread = max(statistics.stdev(scores["stock"]), 1.0)
-    for kernels in KERNELS[1:]:
-        assert abs(statistics.fmean(scores[kernels]) - statistics.fmean(scores["stock"])) <= 2 * spread
+    spread = max(statistics.stdev(scores["exact"]), 1.0)
+    for name in ("fast", "fast_fp8"):
+        assert abs(statistics.fmean(scores[name]) - statistics.fmean(scores["exact"])) <= 2 * spread
 
 
 def test_what_was_used(runs):
-    for kernels in KERNELS[1:]:
-        used = record.read(runs[kernels, 1])["results"]["kernels"]
+    for name in ("fast", "fast_fp8"):
+        used = record.read(runs[name, 1])["results"]["kernels"]
         assert used["layers"] == used["loss"] == "fused"
-        assert used["frozen_weights"] == ("fp8" if kernels == "fast_fp8" else "native")
+        assert used["frozen_weights"] == ("fp8" if name == "fast_fp8" else "native")

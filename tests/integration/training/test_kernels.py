@@ -3,6 +3,8 @@
 import pytest
 from safetensors.torch import load_file
 
+from tests.fixtures.tiny import again_from_older
+
 SHAPE = {
     "max_steps": 6, "optim__gradient_accumulation": 2, "data__micro_batch_size": 2, "max_length": 96,
     "optim__max_grad_norm": 0.5,
@@ -46,19 +48,28 @@ def test_the_record_says_what_was_used(stock, fast):
 
 
 def test_a_number_of_layers_computed_again_changes_nothing(fast, run_of):
-    again = run_of(kernels="fast", kernels__recompute_layers=1, lora__dropout=0.0, **SHAPE)
+    again = run_of(kernels="fast", kernels__recompute_layers=1, **SHAPE)
     assert again.sequence("loss", "grad_norm") == fast.sequence("loss", "grad_norm")
     assert again.record["results"]["kernels"]["recompute_layers"] == 1
 
 
+def test_resumed_from_an_older_checkpoint(run_of, tmp_path):
+    """Exactly the undisturbed run's numbers, dropout's seeds included."""
+    whole = run_of(kernels="fast", checkpoint__every=4, **SHAPE | {"lora__dropout": 0.2})
+    resumed = again_from_older(whole.run, tmp_path)
+    assert resumed.code == 0, resumed.err
+    assert resumed.sequence("loss", "grad_norm") == whole.sequence("loss", "grad_norm")
+    assert resumed.sequence("time")[-1] != whole.sequence("time")[-1]
+
+
 def test_dropout_repeats_itself_when_computed_again(run_of):
-    shape = SHAPE | {"lora__dropout": 0.2, "max_steps": 3}
-    kept = run_of(kernels="fast", kernels__recompute_layers=0, **shape)
+    shape = SHAPE | {"lora__dropout": 0.2, "checkpoint__every": 4}
+    kept = run_of(kernels="fast", **shape)
     again = run_of(kernels="fast", kernels__recompute_layers=2, **shape)
     assert kept.sequence("loss", "grad_norm") == again.sequence("loss", "grad_norm")
 
 
-@pytest.mark.parametrize("layers", ["fused", "stock"])
+@pytest.mark.parametrize("layers", ["fused", pytest.param("stock", marks=pytest.mark.slow)])
 def test_two_ranks_share_each_sequence(run_of, layers):
     """Two ranks of one sample at a time give the numbers of one process that sees as many samples a step."""
     shape = SHAPE | {"kernels": "fast", "kernels__layers": layers, "max_steps": 4}
