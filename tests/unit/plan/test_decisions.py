@@ -20,11 +20,11 @@ CASES = {
     "model.llm (products with frozen weights)": (
         ["hardware=cuda", "hardware.arch=sm_90", "precision=bf16", "kernels=fast_fp8"], FAST,
     ),
-    "model.lora (adapter)": (FAST, [*FAST, "precision=fp32", "kernels.attention=stock"]),
+    "model.lora (adapter)": (FAST, ["hardware=cpu", "kernels=fast", "precision=fp32"]),
     "model.lora.lora_dropout": ([*FAST, "lora.dropout=0.1"], FAST),
     "model.use_activation_checkpointing": (FAST, [*FAST, "kernels.recompute_layers=null"]),
     "loss": (FAST, [*FAST, "kernels.loss=stock"]),
-    "attention of a sequence": (FAST, [*FAST, "kernels.attention=stock"]),
+    "attention of a sequence": (FAST, [*FAST, "kernels.layers=stock", "kernels.attention=stock"]),
 }  # fmt: skip
 
 
