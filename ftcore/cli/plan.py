@@ -52,7 +52,12 @@ def show(plan: dict[str, Any], console: Console) -> None:
     )  # fmt: skip
     table.add_row("data", _data(data))
     table.add_row("length", _length(length))
+    _add_room(table, plan)
     console.print(table)
+    if plan["memory"]:
+        console.print(_memory(plan["memory"], world["card"]))
+    for one in plan["warnings"]:
+        console.print(f"warning: {one['key']}: {one['message']} (try {one['instead']})", markup=False)
     for problem in plan["missing_here"]:
         allowed = f" ({problem['allowed']})" if problem["allowed"] else ""
         console.print(f"missing here: {problem['key']}: {problem['message']}{allowed}", markup=False)
@@ -62,6 +67,55 @@ def show(plan: dict[str, Any], console: Console) -> None:
     for one in plan["differences"]:
         differences.add_row(one["setting"], one["stock"], one["ftcore"], one["reason"])
     console.print(differences)
+
+
+def _add_room(table: Table, plan: dict[str, Any]) -> None:
+    """Rows about parameters, the node's memory and the disk."""
+    if plan["unknown"]:
+        table.add_row("memory", f"not known: {plan['unknown']}")
+        return
+    known, host, disk = plan["parameters"], plan["host"], plan["disk"]
+    table.add_row(
+        "parameters", f"{known['total']:,} ({known['source']}), {known['trained']:,} of them trained"
+        if plan["training"]["method"] == "full"
+        else f"{known['total']:,} ({known['source']}) and {known['trained']:,} trained",
+    )  # fmt: skip
+    table.add_row(
+        "host memory", f"{_gib(host['total'])} GiB a node: processes {_gib(host['processes'])}, while "
+        f"loading {_gib(host['weights'])} of weights, in training {_gib(host['offload'])} offloaded",
+    )  # fmt: skip
+    count = disk["checkpoints"]
+    table.add_row(
+        "disk", f"{'all' if count is None else count} checkpoint(s) of {_gib(disk['checkpoint'], 2)} GiB, "
+        f"{_gib(disk['exported'])} exported"
+        + (f": {_gib(disk['needed'])} GiB" if count is not None else "")
+        + f"; {_gib(disk['free'])} free",
+    )  # fmt: skip
+
+
+def _memory(memory: dict[str, Any], card: str) -> Table:
+    """The peak by part."""
+    fits = {True: "fits", False: "does not fit", None: "the card's memory is unknown"}[memory["fits"]]
+    again = memory["recomputed_layers"]
+    table = Table(
+        title=f"Memory of one {card} at its peak ({memory['phase']}; {again} layers computed again)",
+        title_justify="left",
+    )
+    table.add_column("part")
+    table.add_column("GiB", justify="right")
+    for name, size in memory["bytes"].items():
+        if size:
+            table.add_row(name, _gib(size, 2))
+    table.add_section()
+    table.add_row("in all", _gib(memory["total"], 2))
+    if memory["card_gib"]:
+        table.add_row("the card", f"{memory['card_gib']:.2f}")
+    table.add_row(fits, f"{memory['margin']:.0%} margin" if memory["card_gib"] else "")
+    return table
+
+
+def _gib(size: int, digits: int = 1) -> str:
+    return f"{size / 2**30:,.{digits}f}"
 
 
 def _data(data: dict[str, Any]) -> str:

@@ -9,7 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from ftcore.cli import sweep
+from ftcore.config.schema import Experiment
 from ftcore.config.schema.search import Asynchronous
+from ftcore.plan.memory import memory
+from ftcore.plan.needs import shape
 from ftcore.sweeps.axes import Axis
 from ftcore.sweeps.points import text
 from ftcore.sweeps.request import Sweep, Trial, request
@@ -43,10 +46,17 @@ def summarise(asked: Sweep) -> dict[str, Any]:
         "world_size": e.world_size,
     }
     if isinstance(asked.search, Asynchronous):
-        return plan | {"trials": asked.search.trials, "there_already": 0, "first": None, "last": None}
+        return plan | {
+            "trials": asked.search.trials,
+            "there_already": 0,
+            "first": None,
+            "last": None,
+            "memory": None,
+        }
     new, there = sweep.new_trials(asked.trials, Path(e.runs_dir), again=False)
     ends = {"first": _trial(asked.trials[0]), "last": _trial(asked.trials[-1])}
-    return plan | {"trials": len(new) + len(there), "there_already": len(there), **ends}
+    counts = {"trials": len(new) + len(there), "there_already": len(there)}
+    return plan | counts | ends | {"memory": _memory([trial.composed.experiment for trial in asked.trials])}
 
 
 def show(plan: dict[str, Any], console: Console) -> None:
@@ -63,9 +73,31 @@ def show(plan: dict[str, Any], console: Console) -> None:
     for name in ("first", "last"):
         if plan[name]:
             table.add_row(name, " ".join(plan[name]["point"]))
+    if memory := plan["memory"]:
+        low, high = (f"{memory[end] / 2**30:.1f}" for end in ("least", "most"))
+        over = memory["do_not_fit"]
+        table.add_row(
+            "peak memory", f"{low} to {high} GiB" + (f"; {over} trial(s) do not fit" if over else "")
+        )
     console.print(table)
     for problem in plan["invalid"]:
         console.print(f"left out: {problem}", markup=False)
+
+
+def _memory(experiments: list[Experiment]) -> dict[str, int] | None:
+    """Of the trials whose model's shape is known and which have an accelerator: the least and the most that
+    one needs at its peak, in bytes, and how many do not fit."""
+    shapes = {path: shape(path)[0] for path in {e.model.path for e in experiments}}
+    known = [
+        (memory(e, a), e.hardware.memory_gib)
+        for e in experiments
+        if (a := shapes[e.model.path]) and e.hardware.accelerator != "cpu"
+    ]
+    if not known:
+        return None
+    sizes = [found.peak.total for found, _ in known]
+    over = sum(found.fits(card) is False for found, card in known)
+    return {"least": min(sizes), "most": max(sizes), "do_not_fit": over}
 
 
 def _axis(axis: Axis) -> dict[str, Any]:

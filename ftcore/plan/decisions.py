@@ -137,8 +137,8 @@ ALL: tuple[tuple[Applies, Decision], ...] = (
         Decision(
             "model.lora (adapter)", "fp32, cast to 16 bit for every product",
             "computed in 16 bit, stepped as fp32 master weights (kernels.layers)",
-            "added to a layer's output before that is rounded: PEFT adds to a rounded one, where what is less "
-            "than half a step of 16 bit is lost", False,
+            "added to a layer's output before that is rounded: PEFT adds to a rounded one, where what is "
+            "less than half a step of 16 bit is lost", False,
         ),
     ),
     (

@@ -11,13 +11,16 @@ from ftcore.config.identity import config_hash
 from ftcore.config.schema import Experiment
 from ftcore.plan.batch import batch, duration
 from ftcore.plan.decisions import decisions
+from ftcore.plan.needs import needs
 from ftcore.plan.preflight import preflight
 
 
 def summarise(composed: Composed) -> dict[str, Any]:
-    """World, kernels, batch, data, steps, what is missing here, and the differences from stock XTuner."""
+    """World, kernels, batch, data, steps, memory, disk, warnings, what is missing here, and what differs from
+    stock XTuner."""
     e = composed.experiment
     data = prepared_data(e)
+    length = _length(e, data["samples"])
     return {
         "name": e.name,
         "config_hash": config_hash(e),
@@ -39,7 +42,8 @@ def summarise(composed: Composed) -> dict[str, Any]:
         "kernels": e.kernels.model_dump(),
         "batch": _batch(e),
         "data": data,
-        "length": _length(e, data["samples"]),
+        "length": length,
+        **needs(e, data, length),
         "missing_here": [vars_of(problem) for problem in preflight(e)],
         "differences": [
             {"setting": d.setting, "stock": d.stock, "ftcore": d.ftcore, "reason": d.reason}

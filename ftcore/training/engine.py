@@ -82,7 +82,7 @@ def train(
     # Until then, every model that transformers loads comes out sharded.
     unset_hf_deepspeed_config()
     steps = runner.train_loop.iter // batch(e).accumulation
-    return Outcome(steps >= length.steps, steps, length.steps, kernels.used(e, _finetune(runner)))
+    return Outcome(steps >= length.steps, steps, length.steps, kernels.used(e, _finetune(runner).step))
 
 
 def _finetune(runner: FlexibleRunner) -> model.Finetune:

@@ -10,8 +10,7 @@ from ftcore.config.schema import Experiment
 from ftcore.models.load import DTYPES
 from ftcore.training.fast.attach import unfit
 from ftcore.training.fast.sequence import SequenceGroup
-from ftcore.training.fast.step import Parts
-from ftcore.training.model import Finetune
+from ftcore.training.fast.step import Parts, Step
 
 OWN = {"layers": "fused", "loss": "fused", "attention": "rows"}
 
@@ -41,15 +40,15 @@ def parts(e: Experiment, group: SequenceGroup | None, llm: nn.Module) -> Parts:
     )
 
 
-def used(e: Experiment, finetune: Finetune) -> dict[str, Any]:
+def used(e: Experiment, step: Step | None) -> dict[str, Any]:
     """What trained, in the words of the configuration; `recompute_layers` null where transformers' layers
     were computed again as `model.activation_checkpointing` says."""
-    own = finetune.parts
+    own = step.parts if step else None
     return {
         **{part: name if own and getattr(own, part) else "stock" for part, name in OWN.items()},
         "frozen_weights": "fp8" if own and own.fp8 else "native",
         "optimizer": e.kernels.optimizer,
-        "recompute_layers": finetune.step.recompute if own and own.layers else None,
+        "recompute_layers": step.recompute if step and own.layers else None,
     }
 
 

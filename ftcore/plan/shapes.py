@@ -1,0 +1,47 @@
+"""Shapes of well-known models, for a plan made where their folders are not: the `config.json` of each, as far
+as sizes go, by the last part of its hub id. Source: the models' pages on huggingface.co."""
+
+from typing import Any
+
+Config = dict[str, Any]
+
+
+def _config(
+    family: str, hidden: int, intermediate: int, layers: int, heads: int, kv_heads: int, vocabulary: int,
+    **further: Any,
+) -> Config:  # fmt: skip
+    return {
+        "model_type": family,
+        "hidden_size": hidden,
+        "intermediate_size": intermediate,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "num_key_value_heads": kv_heads,
+        "vocab_size": vocabulary,
+        **further,
+    }
+
+
+_LLAMA2_7B = _config("llama", 4096, 11008, 32, 32, 32, 32_000)
+_LLAMA3_8B = _config("llama", 4096, 14336, 32, 32, 8, 128_256)
+_LLAMA3_70B = _config("llama", 8192, 28672, 80, 64, 8, 128_256)
+_MISTRAL_7B = _config("mistral", 4096, 14336, 32, 32, 8, 32_000)
+_MIXTRAL = _config("mixtral", 4096, 14336, 32, 32, 8, 32_000, num_local_experts=8, num_experts_per_tok=2)
+_SMOLLM2_135M = _config("llama", 576, 1536, 30, 9, 3, 49_152, tie_word_embeddings=True)
+
+KNOWN: dict[str, Config] = {
+    "Llama-2-7b-hf": _LLAMA2_7B,
+    "Llama-2-7b-chat-hf": _LLAMA2_7B,
+    "Llama-2-70b-hf": _config("llama", 8192, 28672, 80, 64, 8, 32_000),
+    "Meta-Llama-3-8B": _LLAMA3_8B,
+    "Meta-Llama-3-8B-Instruct": _LLAMA3_8B,
+    "Meta-Llama-3.1-8B-Instruct": _LLAMA3_8B,
+    "Llama-3.1-8B-Instruct": _LLAMA3_8B,
+    "Meta-Llama-3-70B-Instruct": _LLAMA3_70B,
+    "Mistral-7B-v0.1": _MISTRAL_7B | {"sliding_window": 4096},
+    "Mixtral-8x7B-v0.1": _MIXTRAL,
+    "Mixtral-8x7B-Instruct-v0.1": _MIXTRAL,
+    "Qwen2.5-7B-Instruct": _config("qwen2", 3584, 18944, 28, 28, 4, 152_064),
+    "Qwen3-8B": _config("qwen3", 4096, 12288, 36, 32, 8, 151_936, head_dim=128),
+    "SmolLM2-135M-Instruct": _SMOLLM2_135M,
+}

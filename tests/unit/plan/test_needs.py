@@ -1,0 +1,70 @@
+"""`plan` shows what an experiment needs, and says so where it cannot."""
+
+import json
+
+import pytest
+
+from ftcore.cli.main import main
+from ftcore.plan.memory import NAMES
+
+ORIGINAL = ["plan", "experiment=agentflan_llama3_8b", "hardware=dcu", "nodes=6"]
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """No model's folder and no data."""
+    monkeypatch.chdir(tmp_path)
+
+
+def told(capsys, *words: str) -> dict:
+    assert main([*words, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_original_recipe_as_data(capsys):
+    """Its parameters, a peak that is the sum of its parts, and what is to be said of its settings."""
+    plan = told(capsys, *ORIGINAL)
+    assert plan["parameters"]["total"] == sum(plan["parameters"]["by_part"].values()) == 8_030_261_248
+    assert plan["parameters"]["trained"] == 167_772_160
+    memory = plan["memory"]
+    assert tuple(memory["bytes"]) == NAMES
+    assert memory["total"] == sum(memory["bytes"].values()) == max(memory["phases"].values())
+    assert memory["fits"] is True
+    keys = [one["key"] for one in plan["warnings"]]
+    assert keys.count("parallelism") == 2 and {"kernels.loss", "chat_samples.every"} <= set(keys)
+
+
+def test_original_recipe_for_a_person(capsys):
+    """The table names its parts, the peak's moment and the verdict; warnings follow."""
+    assert main(ORIGINAL) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for part in ("activations", "logits", "in all", "fits", "warning: parallelism", "8,030,261,248"):
+        assert part in text
+
+
+def test_unknown_model_has_no_memory_and_says_why(capsys):
+    """A hub id that is not here, or a family that is not known."""
+    plan = told(capsys, "plan", "model=internlm2_7b", "hardware=cuda")
+    assert plan["memory"] is plan["parameters"] is plan["disk"] is plan["host"] is None
+    assert "internlm2" in plan["unknown"]
+    assert main(["plan", "model=internlm2_7b", "hardware=cuda"]) == 0
+    assert "not known" in capsys.readouterr().out
+
+
+def test_a_cpu_has_no_accelerator_memory(capsys):
+    """Its host's memory and disk are there."""
+    plan = told(capsys, "plan", "hardware=cpu", "model=llama3_8b_instruct")
+    assert plan["memory"] is None and plan["host"]["weights"] == 4 * 8_030_261_248
+
+
+def test_sweep_says_what_its_trials_need(capsys):
+    """From the least to the most, and how many do not fit."""
+    words = [
+        "plan", "-m", "rank=8,64", "max_length=1024,8192", "data.micro_batch_size=1,16",
+        "model=llama3_8b_instruct", "hardware=cuda", "hardware.memory_gib=80", "kernels=stock",
+    ]  # fmt: skip
+    plan = told(capsys, *words)
+    assert plan["trials"] == 8 and plan["memory"]["least"] < plan["memory"]["most"]
+    assert plan["memory"]["do_not_fit"] == 2
+    assert main(words) == 0
+    assert "2 trial(s) do not fit" in " ".join(capsys.readouterr().out.split())
