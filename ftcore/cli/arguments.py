@@ -12,6 +12,9 @@ CFG_KINDS = ("job", "xtuner", "deepspeed", "sbatch")
 DEEPSPEED = tuple(f"deepspeed_zero{name}" for name in ("1", "2", "2_offload", "3", "3_offload"))
 """XTuner's names for its DeepSpeed settings."""
 
+TURNED = ("max_length", "micro_batch_size", "nodes")
+"""What `plan --fit` turns."""
+
 INFO_KINDS = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 
 
@@ -86,6 +89,9 @@ def _parser(command: str) -> Parser:
     if command in ("run", "plan"):
         add("--multirun", "-m", action="store_true")
         add("--skip-invalid", action="store_true")
+    if command == "plan":
+        add("--fit", choices=TURNED)
+        add("--compare", action="store_true")
     if command == "doctor":
         add("--cluster", action="store_true")
         add("--limit", type=float)

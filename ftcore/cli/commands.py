@@ -36,6 +36,8 @@ COMMANDS = {
             "python -m ftcore plan experiment=agentflan_llama3_8b hardware=dcu nodes=6",
             "python -m ftcore plan epochs=3 --json",
             "python -m ftcore plan -m lr=1e-4,2e-4 rank=16,64",
+            "python -m ftcore plan experiment=agentflan_llama3_8b hardware=cuda --fit max_length",
+            "python -m ftcore plan --compare model=llama3_8b_instruct hardware=cuda kernels=stock,fast",
         ),
     ),
     "doctor": Command(

@@ -24,7 +24,9 @@ FLAGS = {
 """,
     "plan": """\
   --multirun, -m       a whole sweep: how many trials over what, how many are there already
-  --skip-invalid       with -m: leave out trials that contradict themselves, and tell of them
+  --fit KEY            the largest max_length or micro_batch_size, or the fewest nodes, that fits the card
+  --compare            every combination of KEY=A,B side by side: peak memory by part, what fits
+  --skip-invalid       with -m and --compare: leave out trials that contradict themselves, and tell of them
   --json               the plan as one JSON object
   --config-dir, -cd D  a folder of your own groups and presets
 """,

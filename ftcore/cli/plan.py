@@ -12,6 +12,10 @@ from ftcore.plan.summary import summarise
 
 
 def main(flags: argparse.Namespace) -> int:
+    if flags.fit or flags.compare:
+        from ftcore.cli import plan_choices
+
+        return plan_choices.best_fit(flags) if flags.fit else plan_choices.compare(flags)
     if flags.multirun:
         from ftcore.cli import plan_sweep
 
