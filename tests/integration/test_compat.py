@@ -13,6 +13,7 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
 
 
+@pytest.mark.slow
 def test_xtuner_needs_the_safetensors_answer():
     """Without the shim the import fails over that very name; with it, it succeeds."""
     bare = python(USES_SAFETENSORS_CHECK)
@@ -21,6 +22,7 @@ def test_xtuner_needs_the_safetensors_answer():
     assert shimmed.returncode == 0, shimmed.stderr
 
 
+@pytest.mark.slow
 def test_mmengine_imports_packages_that_nobody_asked_for():
     """Left out, they are not imported, and transformers and peft take them for not installed."""
     assert python(IMPORTS).stdout.split()[-2:] == ["True", "True"]

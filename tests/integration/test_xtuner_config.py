@@ -19,6 +19,7 @@ NEEDS = {
     "parallelism=zero2": ["hardware=cuda"],
     "parallelism=zero2_offload": ["hardware=cuda"],
     "experiment=agentflan_llama3_8b": ["hardware=dcu"],
+    "kernels=fast_fp8": ["hardware=cuda", "hardware.arch=sm_90"],
 }
 CHOICES = [
     f"{file.parent.name}={file.stem}"

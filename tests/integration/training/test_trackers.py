@@ -38,6 +38,7 @@ def steps_alone(curves):
     return points
 
 
+@pytest.mark.slow
 def test_mlflow(run_of):
     """Parameters, every step's figures, stages, files and what leads back to the run, in one SQLite file."""
     done = run_of(tracker="mlflow")
