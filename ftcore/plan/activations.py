@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from ftcore.config.schema import Experiment
 from ftcore.plan.architecture import Architecture, Linear
 from ftcore.plan.parts import Parts
+from ftcore.plan.room import CHUNK_BYTES
 from ftcore.plan.states import low_rank
-
-CHUNK_BYTES = 512 * 2**20
-"""Of logits that the fused loss holds (`ftcore.training.fast.loss`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ layer and that of the first one, and the optimiser's step.
 from dataclasses import asdict, dataclass, fields, replace
 
 from ftcore.config.schema import Experiment
-from ftcore.plan.activations import CHUNK_BYTES, Layer, layer, logits
+from ftcore.plan.activations import Layer, layer, logits
 from ftcore.plan.architecture import Architecture
 from ftcore.plan.batch import batch
 from ftcore.plan.parts import Parts, parts
+from ftcore.plan.room import fewest, for_activations, working
 from ftcore.plan.states import States, states, trained_parameters, zero_of
 
 GIB = 2**30
@@ -29,9 +30,6 @@ COLLECTIVES = 400 * 2**20
 MARGIN = 0.05
 """Share of the card that has to stay free for a plan to say that it fits: the allocator's own waste, and this
 model's error."""
-
-SPARE = 0.06
-"""Share of the card that `ftcore.training.fast.memory` leaves alone when it counts layers to recompute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +116,8 @@ def memory(e: Experiment, a: Architecture, labelled: float = 1.0) -> Memory:
 
 
 def recomputed(e: Experiment, a: Architecture, p: Parts, s: States, one: Layer) -> int:
-    """Layers that are computed again. `kernels.recompute_layers=auto` counts as
-    `ftcore.training.fast.memory.to_recompute` does on the card: the fewest for which there is room."""
+    """Layers that are computed again. `kernels.recompute_layers=auto` is the fewest for
+    which there is room, counted as on the card (`ftcore.training.fast.memory.to_recompute`)."""
     asked = e.kernels.recompute_layers if p.layers else None
     if asked is None:
         return a.layers if e.model.activation_checkpointing else 0
@@ -131,18 +129,10 @@ def recomputed(e: Experiment, a: Architecture, p: Parts, s: States, one: Layer) 
     trained = trained_parameters(e, a)
     masters = 4 * trained // e.world_size if zero_of(e) else 0
     there = s.weights + s.trained + s.copies + masters + framework(e)
-    width = 2 * 2 * a.intermediate + 2 * a.intermediate + 4 * a.hidden
-    working = p.tokens * p.compute * width + CHUNK_BYTES
-    room = card - there - int(SPARE * card) - 12 * trained - working
+    room = for_activations(card - there, card, trained) - working(
+        p.tokens, p.compute, a.hidden, a.intermediate
+    )
     return fewest(room, a.layers, one)
-
-
-def fewest(room: int, layers: int, one: Layer) -> int:
-    """Layers to compute again so that all fit into `room` bytes; all of them where none would."""
-    for count in range(layers):
-        if count * one.again + (layers - count) * one.kept <= room:
-            return count
-    return layers
 
 
 def framework(e: Experiment) -> int:

@@ -7,9 +7,7 @@ from ftcore.config.schema import Experiment
 from ftcore.config.schema.parallelism import ZeroOptimization
 from ftcore.plan.architecture import Architecture
 from ftcore.plan.parts import BUCKET, LIVE, Parts
-
-ALIGN = 64
-"""Columns that the adapters of fused layers are filled up to (`ftcore.training.fast.projection`)."""
+from ftcore.plan.room import ALIGN
 
 BLOCK, BLOCKS = 64, 256
 """bitsandbytes: 4-bit values that share a scale, and scales that share one where they are quantised too."""

@@ -5,12 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ftcore.plan.room import CHUNK_BYTES
 from ftcore.training.fast.ops import mm32, ops
-
-CHUNK_BYTES = 512 * 2**20
-"""Of logits held at once. The head's weight is read twice a chunk, so that small ones cost more than they
-save: at 128,256 x 4,096 a chunk of 64 rows, as Liger's rule picks for 1,600 of them, reads 50 GB for what
-2,000 rows read 2 GB for."""
 
 
 class LinearCrossEntropy(torch.autograd.Function):

@@ -1,39 +1,39 @@
 """How many layers' activations a card has room for."""
 
+from typing import NamedTuple
+
 import torch
 
+from ftcore.plan.room import fewest, for_activations, working
 from ftcore.training.fast.layer import DecoderLayer
-from ftcore.training.fast.loss import CHUNK_BYTES
-
-SPARE = 0.06
-"""Share of the card left alone: the allocator's own waste, cuBLAS's and NCCL's buffers."""
 
 
-def kept_bytes(layer: DecoderLayer, tokens: int, size: int) -> tuple[int, int]:
+class Kept(NamedTuple):
+    """`ftcore.plan.room.Kept`, of a layer on its card."""
+
+    kept: int
+    again: int
+
+
+def kept_bytes(layer: DecoderLayer, tokens: int, size: int) -> Kept:
     """Bytes that a layer keeps for its backward pass when it is not computed again, and when it is."""
     hidden, attended = layer.qkv.inputs, layer.o.inputs
     low = sum(each.rank for each in layer.projections)
     again = tokens * hidden * size
     fp32 = 4 * tokens * (2 + layer.heads)
     all_of_it = hidden + layer.qkv.outputs + attended + hidden + layer.gate_up.outputs + low
-    return tokens * size * all_of_it + fp32, again
+    return Kept(tokens * size * all_of_it + fp32, again)
 
 
 def working_bytes(layer: DecoderLayer, tokens: int, size: int) -> int:
-    """Bytes in use at once beside what is kept: gate and up with their gradients, the MLP's product, and a
-    chunk of logits with its hidden states."""
-    widest = 2 * layer.gate_up.outputs + 2 * layer.down.inputs + 4 * layer.qkv.inputs
-    return tokens * size * widest + CHUNK_BYTES
+    """Bytes in use at once beside what is kept."""
+    return working(tokens, size, layer.qkv.inputs, layer.down.inputs)
 
 
 def to_recompute(room: int, layers: list[DecoderLayer], tokens: int, size: int) -> int:
     """The fewest layers to compute again so that all fit into `room` bytes; all of them where none would."""
-    kept, again = kept_bytes(layers[0], tokens, size)
-    room -= working_bytes(layers[0], tokens, size)
-    for count in range(len(layers)):
-        if count * again + (len(layers) - count) * kept <= room:
-            return count
-    return len(layers)
+    left = room - working_bytes(layers[0], tokens, size)
+    return fewest(left, len(layers), kept_bytes(layers[0], tokens, size))
 
 
 def room(trained: int) -> int:
@@ -41,4 +41,4 @@ def room(trained: int) -> int:
     gradients and AdamW's two moments of `trained` parameters."""
     free, total = torch.cuda.mem_get_info()
     unused = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
-    return free + unused - int(SPARE * total) - 12 * trained
+    return for_activations(free + unused, total, trained)

@@ -14,12 +14,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from ftcore.plan.room import ALIGN
 from ftcore.training.fast.ops import mm32, ops
 from ftcore.training.fast.plain import Low
-
-ALIGN = 64
-"""The adapters' columns are filled up to a multiple of this: products over odd widths are slow."""
-
 
 Defers = Literal["y", "dx"] | None
 
