@@ -1,15 +1,15 @@
 """ftcore beside XTuner, TRL with Liger and Unsloth: one model, the same rows and settings, on this card.
 
     python -m bench.gpu [--scratch FOLDER] [--peers FOLDER] [--form full,real] [--only NAMES] [--each]
-                        [--limit 300] [--timed 5] [--json FILE] [--tiny]
+                        [--devices N] [--limit 300] [--timed 5] [--json FILE] [--tiny]
 
 A base model of Llama-3-8B's shape with random weights is written once (16 GB below --scratch). Then one
 process after the other has the card alone: 3 optimiser steps to warm up, 5 that count. Rows are `full` (4096
 tokens) or `real` (Agent-FLAN's lengths, packed by each program's own packing); 60 % of each row carries no
 loss. One that fails is a row that says why. --peers is where requirements.txt beside this file is installed
-(`make bench-gpu` does that). --each measures ftcore with one of its kernels off at a time instead. --tiny is
-a trial of the benchmark itself with two small layers, on a CPU too. Nothing is asserted: the numbers are for
-the documentation.
+(`make bench-gpu` does that). Instead, --each measures ftcore with one of its kernels off at a time, and
+--devices ftcore on one card and on N. --tiny is a trial of the benchmark itself with two small layers, on a
+CPU too. Nothing is asserted: the numbers are for the documentation.
 """
 
 import argparse
@@ -45,6 +45,7 @@ def flags() -> argparse.Namespace:
     parser.add_argument("--form", default=",".join(FORMS), help="full, real, or both")
     parser.add_argument("--only", default=None, help="names of cases, with commas between")
     parser.add_argument("--each", action="store_true", help="ftcore with one kernel off at a time")
+    parser.add_argument("--devices", type=int, default=1, help="ftcore on one card and on so many")
     parser.add_argument("--limit", type=float, default=300, help="seconds that one measurement may take")
     parser.add_argument("--timed", type=int, default=5, help="optimiser steps that count")
     parser.add_argument("--json", type=Path, default=None, metavar="FILE")
@@ -54,7 +55,7 @@ def flags() -> argparse.Namespace:
 
 def chosen(given: argparse.Namespace) -> list[tuple[Case, str]]:
     """Cases and forms of rows, in the order they are measured; SystemExit for a name that is none."""
-    every = cases.EACH if given.each else cases.COMPARISON
+    every = cases.EACH if given.each else cases.over(given.devices) if given.devices > 1 else cases.COMPARISON
     wanted = [case.name for case in every] if given.only is None else given.only.split(",")
     forms = given.form.split(",")
     for name, known in [(n, [c.name for c in every]) for n in wanted] + [(f, FORMS) for f in forms]:
@@ -119,7 +120,7 @@ def _peer(work: Workload, case: Case, form: str, given: argparse.Namespace) -> d
 def _ours(work: Workload, case: Case, form: str, given: argparse.Namespace) -> dict[str, Any]:
     kernels = cases.TRIED if given.tiny else case.kernels
     env: Mapping[str, str] = environment(work.scratch)
-    return ours.measure(work, case.name, form, case.batch, kernels, env, given.limit)
+    return ours.measure(work, case, form, kernels, env, given.limit)
 
 
 def main() -> None:

@@ -22,6 +22,12 @@ class Case:
     own_packages: bool = False
     """Imports from the folder of `requirements.txt`."""
 
+    devices: int = 1
+    """Cards of this machine, all at once."""
+
+    parallelism: str = "single"
+    """ftcore's, over these."""
+
 
 FAST = Case("fast", "ftcore, kernels=fast", 1, kernels=("kernels=fast",))
 
@@ -52,6 +58,18 @@ EACH = (
     Case("recomputed", "fast, all layers recomputed", 1, kernels=("kernels=fast", *RECOMPUTED)),
     Case("fp8", "ftcore, kernels=fast_fp8", 1, kernels=("kernels=fast_fp8",)),
 )
+
+
+def spread(parallelism: str, devices: int) -> Case:
+    """`fast` on several cards: a step has so many times the tokens."""
+    title = f"ftcore, kernels=fast, {parallelism} on {devices}"
+    return Case(f"{parallelism}_{devices}", title, 1, None, ("kernels=fast",), False, devices, parallelism)
+
+
+def over(devices: int) -> tuple[Case, ...]:
+    """One card, and the same on `devices`."""
+    return (FAST, *(spread(parallelism, devices) for parallelism in ("ddp", "zero1", "zero2", "zero3")))
+
 
 TRIED = ("kernels=stock",)
 """ftcore's words in a trial of the benchmark itself, which may be on a CPU."""

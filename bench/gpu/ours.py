@@ -9,19 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from bench.gpu import child
+from bench.gpu.cases import Case
 from bench.gpu.figures import Step
 from bench.gpu.workload import Workload
 
 
-def words(workload: Workload, form: str, batch: int, runs: Path) -> list[str]:
+def words(workload: Workload, form: str, case: Case, runs: Path) -> list[str]:
     """What is asked of ftcore, its kernels aside."""
     return [
         "model=custom", f"model.path={workload.model}", "model.name=random", "model.template=llama3_chat",
         "model.activation_checkpointing=false",
         "data=tokens", f"data.path={workload.rows(form)}", f"data.packing={str(form == 'real').lower()}",
-        "data.shuffle=false", f"data.micro_batch_size={batch}",
-        f"max_length={workload.sequence}", f"max_steps={workload.steps}", "seed=0", "parallelism=single",
-        "hardware.devices_per_node=1",
+        "data.shuffle=false", f"data.micro_batch_size={case.batch}",
+        f"max_length={workload.sequence}", f"max_steps={workload.steps}", "seed=0",
+        f"parallelism={case.parallelism}", f"hardware.devices_per_node={case.devices}",
         f"rank={workload.rank}", f"lora.alpha={workload.alpha}", "lora.dropout=0.0",
         f"lora.targets=[{','.join(workload.targets)}]",
         f"lr={workload.lr}", f"optim.max_grad_norm={workload.max_grad_norm}",
@@ -34,19 +35,18 @@ def words(workload: Workload, form: str, batch: int, runs: Path) -> list[str]:
 
 def measure(
     workload: Workload,
-    name: str,
+    case: Case,
     form: str,
-    batch: int,
     kernels: Sequence[str],
     env: Mapping[str, str],
     limit_seconds: float,
 ) -> dict[str, Any]:
     """`steps`, `memory_gib` and what is told beside them; child.Failed where the run failed."""
-    runs = workload.scratch / "runs" / f"{name}-{form}"
+    runs = workload.scratch / "runs" / f"{case.name}-{form}"
     # The same experiment asked for twice would be answered by the first run.
     shutil.rmtree(runs, ignore_errors=True)
-    command = [sys.executable, "-m", "ftcore", *words(workload, form, batch, runs), *kernels]
-    log = workload.scratch / "logs" / f"{name}-{form}.txt"
+    command = [sys.executable, "-m", "ftcore", *words(workload, form, case, runs), *kernels]
+    log = workload.scratch / "logs" / f"{case.name}-{form}.txt"
     try:
         answer = child.run(command, env, workload.scratch, log, limit_seconds)
         metrics = next(runs.glob("bench/*/metrics.jsonl"), None)
