@@ -55,7 +55,7 @@ class TrainLoop(IterBasedTrainLoop):
         self.runner.call_hook("before_train")
         self.runner.call_hook("before_train_epoch")
         while self._iter < self._max_iters and not self.stop_training:
-            self.runner.model.train()
+            self._in_training_mode()
             begin = time.perf_counter()
             batch = next(batches)
             tokens = batch.pop("tokens")
@@ -65,14 +65,25 @@ class TrainLoop(IterBasedTrainLoop):
         self.runner.call_hook("after_train")
         return self.runner.model
 
+    def _in_training_mode(self) -> None:
+        """What a hook may have changed. Asked first: to tell every module of an adapted 8B model takes 15 ms,
+        in which a card that was waited for has nothing to do."""
+        model = self.runner.model
+        if not (model.training and getattr(model, "module", model).training):
+            model.train()
+
     def run_iter(self, data_batch: dict) -> None:
         """One forward and backward pass, and an optimiser step where the accumulation is full."""
         self.runner.call_hook("before_train_iter", batch_idx=self._iter, data_batch=data_batch)
         begin = time.perf_counter()
         outputs = self.runner.model.train_step(data_batch, optim_wrapper=self.runner.optim_wrapper)
         ends_step = (self._iter + 1) % self.accumulation == 0
-        if ends_step and torch.cuda.is_available():
-            torch.cuda.synchronize()
+        if torch.cuda.is_available():
+            if self._iter % self.accumulation:
+                # The card was at work on the micro batch before while this one's data was fetched.
+                begin -= self.last.data_seconds
+            if ends_step:
+                torch.cuda.synchronize()
         self.last.seconds = time.perf_counter() - begin
         self.last.loss = outputs["loss"].detach()
         self.runner.call_hook(
