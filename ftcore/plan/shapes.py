@@ -25,6 +25,7 @@ def _config(
 _LLAMA2_7B = _config("llama", 4096, 11008, 32, 32, 32, 32_000)
 _LLAMA3_8B = _config("llama", 4096, 14336, 32, 32, 8, 128_256)
 _LLAMA3_70B = _config("llama", 8192, 28672, 80, 64, 8, 128_256)
+_LLAMA32_1B = _config("llama", 2048, 8192, 16, 32, 8, 128_256, tie_word_embeddings=True)
 _MISTRAL_7B = _config("mistral", 4096, 14336, 32, 32, 8, 32_000)
 _MIXTRAL = _config("mixtral", 4096, 14336, 32, 32, 8, 32_000, num_local_experts=8, num_experts_per_tok=2)
 _SMOLLM2_135M = _config("llama", 576, 1536, 30, 9, 3, 49_152, tie_word_embeddings=True)
@@ -38,6 +39,8 @@ KNOWN: dict[str, Config] = {
     "Meta-Llama-3.1-8B-Instruct": _LLAMA3_8B,
     "Llama-3.1-8B-Instruct": _LLAMA3_8B,
     "Meta-Llama-3-70B-Instruct": _LLAMA3_70B,
+    "Llama-3.2-1B": _LLAMA32_1B,
+    "Llama-3.2-1B-Instruct": _LLAMA32_1B,
     "Mistral-7B-v0.1": _MISTRAL_7B | {"sliding_window": 4096},
     "Mixtral-8x7B-v0.1": _MIXTRAL,
     "Mixtral-8x7B-Instruct-v0.1": _MIXTRAL,

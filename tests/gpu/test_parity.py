@@ -24,29 +24,38 @@ TRAINED = {
     "fast": ["kernels=fast"],
     "fast_fp8": ["kernels=fast_fp8"],
 }
-SHAPE = ["lr=2e-4", "optim.gradient_accumulation=4", "max_steps=14", "export.merge=false"]
+STEPS = ["lr=2e-4", "optim.gradient_accumulation=4", "max_steps=14"]
 """About 500 labelled tokens a step: with fewer, or a higher rate, a difference of rounding grows."""
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def trained(place: Path, names, words) -> dict:
     """(name, seed) -> the run; all at once, since no time is taken."""
-    place = tmp_path_factory.mktemp("parity")
-    places = [f"runs_dir={place}", f"cache_dir={place / 'cache'}"]
+    places = [f"runs_dir={place}", f"cache_dir={place / 'cache'}", "export.merge=false"]
     begun = {}
-    for name, kernels in TRAINED.items():
+    for name in names:
         for seed in SEEDS:
-            words = [*kernels, f"seed={seed}", f"name={name}-{seed}", *places, *SHAPE]
+            asked = [*TRAINED[name], f"seed={seed}", f"name={name}-{seed}", *places, *words]
             with open(place / f"{name}-{seed}.txt", "w") as log:
                 begun[name, seed] = subprocess.Popen(
-                    [sys.executable, "-m", "ftcore", *words, "evaluation.refusal_cases=4"],
+                    [sys.executable, "-m", "ftcore", *asked],
                     cwd=ROOT, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "2"},
                 )  # fmt: skip
     for (name, seed), process in begun.items():
         assert process.wait() == 0, (place / f"{name}-{seed}.txt").read_text()[-3000:]
     found = {run.name: run for run in every(place)}
     return {(name, seed): found[f"{name}-{seed}"] for name, seed in begun}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    return trained(tmp_path_factory.mktemp("steps"), TRAINED, [*STEPS, "evaluation=none"])
+
+
+@pytest.fixture(scope="module")
+def whole_runs(tmp_path_factory):
+    """The quickstart as it is, its evaluation among it."""
+    return trained(tmp_path_factory.mktemp("whole"), ("stock", "fast", "fast_fp8"), [])
 
 
 def apart(runs, name: str, seed: int) -> list[float]:
@@ -59,24 +68,25 @@ def tools(run) -> int:
     return record.read(run)["results"]["evaluation"]["tuned"]["right_tool"]["count"]
 
 
-@pytest.mark.parametrize(("name", "most"), [("fast", 0.02), ("fast_fp8", 0.04)])
+@pytest.mark.parametrize(("name", "most"), [("fast", 0.02), ("fast_fp8", 0.10)])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_loss_of_every_step(runs, name, most, seed):
     ours, stock = apart(runs, name, seed), apart(runs, "stock", seed)
     print(f"\n{name}, seed {seed}: at most {max(ours):.4f}, mean {statistics.fmean(ours):.4f};", end=" ")
     print(f"stock in bf16: at most {max(stock):.4f}, mean {statistics.fmean(stock):.4f}")
     assert max(ours) < most
-    if name == "fast":
-        assert statistics.fmean(ours) <= statistics.fmean(stock)
+    assert statistics.fmean(ours) <= statistics.fmean(stock)
 
 
-def test_what_is_held_out(runs):
-    """Right tools of the cases held out: as far apart as seeds are, not further."""
-    scores = {name: [tools(runs[name, seed]) for seed in SEEDS] for name in TRAINED}
+def test_what_is_held_out(whole_runs):
+    """Right tools of the cases held out: as far apart as seeds are, not further; and learnt at all."""
+    names = ("stock", "fast", "fast_fp8")
+    scores = {name: [tools(whole_runs[name, seed]) for seed in SEEDS] for name in names}
     print(f"\n{scores}")
-    spread = max(statistics.stdev(scores["exact"]), 1.0)
-    for name in ("fast", "fast_fp8"):
-        assert abs(statistics.fmean(scores[name]) - statistics.fmean(scores["exact"])) <= 2 * spread
+    spread = max(statistics.stdev(scores["stock"]), 1.0)
+    for name in names[1:]:
+        assert min(scores[name]) > 0
+        assert abs(statistics.fmean(scores[name]) - statistics.fmean(scores["stock"])) <= 2 * spread
 
 
 def test_what_was_used(runs):
