@@ -31,7 +31,7 @@ from bench.plan.table import errors, table
 from ftcore.hardware.detect import this_machine
 
 ROOT = Path(__file__).parents[2]
-CHUNK = 5
+CHUNK = 3
 """Configurations of a lane: it imports once for all, and lanes are what the cards share out."""
 
 

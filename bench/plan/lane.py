@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.plan.asked import STEPS, composed, predicted
-from bench.plan.configurations import EVERY, PLAIN, QLORA, Configuration
+from bench.plan.configurations import EVERY, PLAIN, Configuration
 from ftcore import compat
 from ftcore.jobs import job_spec
 from ftcore.runs import attempt_files, metrics, record
@@ -46,10 +46,10 @@ def preload(group: str) -> None:
     os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
     # Torch reads it once; a worker of its own would find it in its experiment.
     os.environ.setdefault(ALLOCATOR, "expandable_segments:True")
-    if group == QLORA:
-        return  # bitsandbytes wakes it
+    if group != PLAIN:
+        return  # bitsandbytes and deepspeed wake it
     compat.apply()
-    compat.leave_out("bitsandbytes", *(["deepspeed"] if group == PLAIN else []))
+    compat.leave_out("bitsandbytes", "deepspeed")
     import torch
     import transformers.models.llama.modeling_llama
     import transformers.models.qwen2.modeling_qwen2  # noqa: F401

@@ -54,6 +54,8 @@ class TrainLoop(IterBasedTrainLoop):
         batches = iter(self.dataloader)
         self.runner.call_hook("before_train")
         self.runner.call_hook("before_train_epoch")
+        # All of it, whatever the wrapper says of itself: transformers loads models for evaluation.
+        self.runner.model.train()
         while self._iter < self._max_iters and not self.stop_training:
             self._in_training_mode()
             begin = time.perf_counter()

@@ -44,5 +44,13 @@ class LinearCrossEntropy(torch.autograd.Function):
 
 
 def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
-    """`LinearCrossEntropy` of at least one row, `weight` in its type."""
-    return LinearCrossEntropy.apply(hidden, weight.to(hidden.dtype), targets)
+    """`LinearCrossEntropy` of at least one row, both in autocast's type where that is on, else the row's.
+
+    Of fp32 rows (full fine-tuning, qlora) autocast makes 16-bit logits, as of any linear layer; left on
+    inside, it would not let the products be written into a tensor of the rows' own type.
+    """
+    device = hidden.device.type
+    if torch.is_autocast_enabled(device):
+        hidden = hidden.to(torch.get_autocast_dtype(device))
+    with torch.autocast(device, enabled=False):
+        return LinearCrossEntropy.apply(hidden, weight.to(hidden.dtype), targets)
