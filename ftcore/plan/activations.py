@@ -129,11 +129,11 @@ def _mlp_width(a: Architecture) -> int:
     return max(sparse, a.intermediate if a.layers > a.sparse_layers else 0)
 
 
-def logits(e: Experiment, a: Architecture, p: Parts, labelled: float) -> int:
-    """Bytes of the loss and of what leads to it, at their widest.
+def logits(e: Experiment, a: Architecture, p: Parts, labelled: float, cached: int = 0) -> int:
+    """Bytes of the loss and of what leads to it, at their widest; `cached` is of the forward pass alone.
 
     stock: of every position, in the backward pass of the softmax: its fp32 output, and the fp32 gradients
-    on both its sides: 12 n vocabulary. (In the forward pass: logits, their fp32 copy and that output, less.)
+    on both its sides: 12 n vocabulary. In the forward pass: logits, their fp32 copy and that output.
     fused, or ftcore's layers or attention: of labelled positions alone; fused holds a chunk of logits in the
     compute type. The last norm keeps an fp32 copy of its input and gives one of s, whose gradient is there
     too: (4 + 2 s) h.
@@ -144,7 +144,11 @@ def logits(e: Experiment, a: Architecture, p: Parts, labelled: float) -> int:
     if not p.loss:
         # Of an fp32 head that is frozen autocast keeps no copy from one use to the next; the graph does.
         cast = p.compute * a.vocabulary * a.hidden if e.lora.quantization and p.compute < 4 else 0
-        return 12 * n * a.vocabulary + hidden + cast
+        there = max(12 * n * a.vocabulary, (8 + p.compute) * n * a.vocabulary + cached)
+        return there + hidden + cast
     rows = min(n, max(1, CHUNK_BYTES // (a.vocabulary * p.compute)))
     of_head = 8 * a.vocabulary * a.hidden if e.lora.method == "full" else 0  # its fp32 gradient and a chunk's
-    return rows * a.vocabulary * p.compute + hidden + of_head
+    # It reads an fp32 head in the compute type.
+    wide = e.lora.quantization or (e.lora.method == "full" and p.trained != p.compute)
+    cast = p.compute * a.vocabulary * a.hidden if wide and p.compute < 4 else 0
+    return rows * a.vocabulary * p.compute + hidden + of_head + cast + cached

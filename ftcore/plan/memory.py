@@ -102,14 +102,14 @@ def memory(e: Experiment, a: Architecture, labelled: float = 1.0) -> Memory:
     s, one, n = states(e, a, p), layer(e, a, p), trained_parameters(e, a)
     again = recomputed(e, a, p, s, one)
     kept, last = _kept(a, p, one, again, n)
-    head = logits(e, a, p, labelled)
+    head = logits(e, a, p, labelled, _cached(a, p, again, n))
     held = s.gradients if batch(e).accumulation > 1 else 0
     seen = {
         "loss": _terms(e, replace(s, communication=s.standing), held, kept, head, 0),
         # The last layer's gradients are there, and those of the head that came before it.
         "backward, last layer": _terms(e, s, max(held, s.gradients // a.layers), kept + last, 0, one.working),
         "backward, first layer": _terms(e, s, s.gradients, one.kept, 0, one.working),
-        "step": _terms(e, s, s.gradients, 0, 0, _stepping(e, n)),
+        "step": _terms(e, replace(s, communication=s.standing), s.stepping, 0, 0, _stepping(e, n)),
     }
     phase = max(seen, key=lambda name: seen[name].total)
     return Memory(phase, seen[phase], {name: terms.total for name, terms in seen.items()}, again)
@@ -147,6 +147,12 @@ def _kept(a: Architecture, p: Parts, one: Layer, again: int, trained: int) -> tu
         # Autocast's 16-bit copies of what is trained: held by the graph, of the layers that are kept.
         kept += (a.layers - again) * (p.compute * trained // a.layers)
     return kept, one.kept if again == a.layers else 0
+
+
+def _cached(a: Architecture, p: Parts, again: int, trained: int) -> int:
+    """Autocast's 16-bit copies of what is trained in layers that are computed again: no graph holds them, but
+    autocast itself does until the forward pass is over."""
+    return 0 if p.layers or p.trained == p.compute else p.compute * trained * again // a.layers
 
 
 def _stepping(e: Experiment, trained: int) -> int:

@@ -33,6 +33,10 @@ class States:
     communication: int
     """DeepSpeed's buckets and ZeRO-3's gathered weights; ddp's buckets."""
 
+    stepping: int
+    """Of `gradients`, what is there in the optimiser's step: ZeRO 1 and 2 have them in fp32 then, which
+    counts as the step's own, and have dropped the others."""
+
     standing: int
     """Of `communication`, what is there before the first gradient is: ZeRO 1 and 2 make their buckets when it
     comes, and drop them after the backward pass (deepspeed 0.18, `setup_buckets`)."""
@@ -72,6 +76,7 @@ def states(e: Experiment, a: Architecture, p: Parts) -> States:
         gradients=gradients,
         optimizer=optimizer,
         communication=communication,
+        stepping=0 if stage in (1, 2) else gradients,
         standing=0 if stage in (1, 2) else communication,
     )
 
@@ -136,5 +141,6 @@ def _communication(e: Experiment, a: Architecture, p: Parts, n: int) -> int:
     live = 0
     if zero.stage == 3:
         most = int(zero.tuning.get("stage3_max_live_parameters", LIVE))
-        live = p.compute * min(a.parameters, most)
+        # A rank that has all of it gathers nothing (`_no_gather_coalesced`).
+        live = p.compute * min(a.parameters, most) if e.world_size > 1 else 0
     return p.compute * bucket * buckets + live

@@ -1,0 +1,31 @@
+"""The memory model beside what thirty trainings took on an H100 (bench/plan/h100.json)."""
+
+import json
+import statistics
+from pathlib import Path
+
+import pytest
+
+from bench.plan.again import again
+from bench.plan.table import error, wrong
+
+KEPT = Path(__file__).parents[3] / "bench" / "plan" / "h100.json"
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return again(json.loads(KEPT.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_the_peak(rows, held_out):
+    off = [one for row in rows if row["held_out"] == held_out and (one := error(row)) is not None]
+    assert len(off) >= 12
+    assert statistics.median(map(abs, off)) <= 0.01
+    assert max(map(abs, off)) <= 0.03
+    assert min(off) >= -0.02
+
+
+def test_what_does_not_fit(rows):
+    assert [row["name"] for row in rows if row.get("failed") == "out of memory"]
+    assert not [row["name"] for row in rows if wrong(row)]
