@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ftcore.config.errors import Problem, nearest
 from ftcore.config.schema import Experiment, Finish, SlurmCluster
+from ftcore.config.schema.machines import ForPlans
 from ftcore.runs.directory import RunDirectory
 from ftcore.stages.sequence import Part, parts
 from ftcore.worker import NEXT, Worker
@@ -16,7 +17,9 @@ COMPLAINTS = {
 }  # fmt: skip
 """Words of sbatch's complaints -> the field of the cluster group they are about."""
 
-NOT_SLURMS = {"kind", "env", "array_parallelism", "attempts", "interface", "ib_hca", "finish"}
+NOT_SLURMS = {
+    "kind", "env", "array_parallelism", "attempts", "interface", "ib_hca", "finish", *ForPlans.model_fields,
+}  # fmt: skip
 """Fields of the cluster group that are not for Slurm itself."""
 
 

@@ -22,7 +22,34 @@ class Parser(argparse.ArgumentParser):
     """argparse that raises instead of exiting."""
 
     def error(self, message: str) -> NoReturn:
+        if match := re.match(r"argument ([^:/]+)[^:]*: expected one argument", message):
+            raise RequestError([Problem(match[1], "needs a value after it")])
         raise RequestError([Problem(self.prog, message)])
+
+
+def _one_of(flag: str, allowed: Sequence[str]) -> Callable[[str], str]:
+    """Reads a word that is one of those; argparse's own message has neither the key nor the nearest name."""
+
+    def read(word: str) -> str:
+        if word not in allowed:
+            message, near = f"{shortened(word)} is not allowed", nearest(word, allowed)
+            raise RequestError([Problem(flag, message, ", ".join(allowed), near)])
+        return word
+
+    return read
+
+
+def _number(flag: str, kind: type[int] | type[float], allowed: str) -> Callable[[str], float]:
+    """Reads a number."""
+
+    def read(word: str) -> float:
+        try:
+            return kind(word)
+        except ValueError:
+            message = f"{shortened(word)} is no {'whole ' * (kind is int)}number"
+            raise RequestError([Problem(flag, message, allowed)]) from None
+
+    return read
 
 
 def parse(command: str, words: Sequence[str]) -> tuple[argparse.Namespace, list[Problem]]:
@@ -34,7 +61,7 @@ def parse(command: str, words: Sequence[str]) -> tuple[argparse.Namespace, list[
     spelt = SPELT.get(command, list)
     flags, rest = parser.parse_known_args(spelt(words))
     flags.words, problems = [], []
-    overrides = COMMANDS[command].takes == "OVERRIDES"
+    overrides = COMMANDS[command].takes == "OVERRIDES" and not getattr(flags, "accuracy", False)
     for word in rest:
         if word.startswith("-") and len(word) > 1 and not (command == "note" and " " in word):
             known = [option for action in parser._actions for option in action.option_strings]
@@ -78,29 +105,35 @@ def _parser(command: str) -> Parser:
         add("--config-name", "-cn", default="config")
         add("--config-dir", "-cd")
     if command == "run":
-        add("--cfg", "-c", choices=CFG_KINDS)
+        add("--cfg", "-c", type=_one_of("--cfg", CFG_KINDS))
         add("--package", "-p")
         add("--resolve", action="store_true")
-        add("--info", "-i", nargs="?", const="all", choices=INFO_KINDS)
+        add("--info", "-i", nargs="?", const="all", type=_one_of("--info", INFO_KINDS))
         add("--shell-completion", "-sc", action="store_true")
         add("--wait", action="store_true")
         add("--again", action="store_true")
+        add("--force", action="store_true")
         add("--version", action="store_true")
     if command in ("run", "plan"):
         add("--multirun", "-m", action="store_true")
         add("--skip-invalid", action="store_true")
     if command == "plan":
-        add("--fit", choices=TURNED)
+        add("--fit", type=_one_of("--fit", TURNED))
         add("--compare", action="store_true")
+        add("--accuracy", action="store_true")
+        add("--explain", action="store_true")
     if command == "doctor":
         add("--cluster", action="store_true")
-        add("--limit", type=float)
+        add("--limit", type=_number("--limit", float, "seconds"))
+    if command == "calibrate":
+        add("--to")
+        add("--limit", type=_number("--limit", float, "seconds"))
     if takes != "OVERRIDES" and command != "import-xtuner":
         add("--runs-dir", default="runs")
     if command == "ls":
         add("--columns")
         add("--sort")
-        add("--limit", type=int)
+        add("--limit", type=_number("--limit", int, "a whole number"))
         add("--sweep")
         add("--csv", action="store_true")
     if command == "resume":
@@ -112,8 +145,8 @@ def _parser(command: str) -> Parser:
         add("--all", action="store_true")
     if command == "logs":
         add("--follow", "-f", action="store_true")
-        add("--rank", type=int)
-        add("--attempt", type=int)
+        add("--rank", type=_number("--rank", int, "a rank's number, from 0"))
+        add("--attempt", type=_number("--attempt", int, "an attempt's number, from 1"))
         add("--all", action="store_true")
     if command == "diff":
         add("--patch", action="store_true")
@@ -146,7 +179,7 @@ def _parser(command: str) -> Parser:
     if command == "import-xtuner":
         add("--name", "-n")
         add("--to")
-        add("--deepspeed", choices=DEEPSPEED)
+        add("--deepspeed", type=_one_of("--deepspeed", DEEPSPEED))
         add("--check", action="store_true")
         add("--force", action="store_true")
     return parser

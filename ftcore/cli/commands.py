@@ -35,9 +35,21 @@ COMMANDS = {
             "python -m ftcore plan",
             "python -m ftcore plan experiment=agentflan_llama3_8b hardware=dcu nodes=6",
             "python -m ftcore plan epochs=3 --json",
+            "python -m ftcore plan model=llama3_8b_instruct hardware=cuda max_steps=100 --explain",
             "python -m ftcore plan -m lr=1e-4,2e-4 rank=16,64",
             "python -m ftcore plan experiment=agentflan_llama3_8b hardware=cuda --fit max_length",
             "python -m ftcore plan --compare model=llama3_8b_instruct hardware=cuda kernels=stock,fast",
+            "python -m ftcore plan --accuracy state=completed 'created>2026-11-24'",
+        ),
+    ),
+    "calibrate": Command(
+        "ftcore.cli.calibrate",
+        "measure this machine's device in two minutes, so that plans know how long a job takes on it",
+        "OVERRIDES",
+        (
+            "python -m ftcore calibrate",
+            "python -m ftcore calibrate hardware=cuda --to conf/rates/nvidia_h100_80gb_hbm3.json",
+            "python -m ftcore calibrate hardware=cpu --json",
         ),
     ),
     "doctor": Command(

@@ -19,15 +19,23 @@ FLAGS = {
   --shell-completion   eval "$(ftcore -sc install=bash)", then for the command ftcore (zsh and fish likewise)
   --wait               follow a queued job to its end (a local one is followed anyhow)
   --again              a new run, although the same experiment is finished, under way, or can be gone on with
+  --force              although the card's memory is surely too small for it (plan says by how much)
   --version
   --json               one JSON object with the run's record at the end
 """,
     "plan": """\
   --multirun, -m       a whole sweep: how many trials over what, how many are there already
   --fit KEY            the largest max_length or micro_batch_size, or the fewest nodes, that fits the card
-  --compare            every combination of KEY=A,B side by side: peak memory by part, what fits
+  --compare            every combination of KEY=A,B side by side: peak memory by part, what fits, time
+  --explain            the time's arithmetic too: amount, rate, where the rate is from, seconds
   --skip-invalid       with -m and --compare: leave out trials that contradict themselves, and tell of them
   --json               the plan as one JSON object
+  --config-dir, -cd D  a folder of your own groups and presets
+""",
+    "calibrate": """\
+  --to FILE.json       write the rates there (default: CARD.json in cache_dir/rates, where plan looks first)
+  --limit SECONDS      begin nothing new after this (default: 105; the whole takes two minutes at most)
+  --json               the rates as one JSON object
   --config-dir, -cd D  a folder of your own groups and presets
 """,
     "doctor": """\

@@ -36,13 +36,10 @@ def main(flags: argparse.Namespace) -> int:
     listing = Listing(runs_dir_of(flags))
     headings = columns(flags.columns, _swept(sweep) if sweep else ())
     found, unknown = _values(listing, [*headings, *(one.key for one in filters), *_sorted_by(flags.sort)])
-    problems += unknown
-    problems += [
-        wrong for one in filters if one.key in found and (wrong := one.problem(found[one.key])) is not None
-    ]
+    problems += [*unknown, *_wrong(filters, found)]
     if problems:
         raise RequestError(problems)
-    rows = [row for row in range(len(listing)) if all(one.accepts(found[one.key][row]) for one in filters)]
+    rows = _accepted(listing, filters, found)
     for key in _sorted_by(flags.sort):
         values = [found[key][row] for row in rows]
         rows = [rows[place] for place in query.ordered(values, descending=flags.sort.startswith("-"))]
@@ -52,6 +49,26 @@ def main(flags: argparse.Namespace) -> int:
     _tell(flags, headings, [[found[key][row] for key in headings] for row in rows], listing, rows)
     listing.remember()
     return 0
+
+
+def chosen(listing: Listing, words: Sequence[str]) -> list[int]:
+    """The rows that the filters `words` accept; RequestError with all that is wrong with those."""
+    filters, problems = query.filters(words)
+    found, unknown = _values(listing, [one.key for one in filters])
+    problems += [*unknown, *_wrong(filters, found)]
+    if problems:
+        raise RequestError(problems)
+    return _accepted(listing, filters, found)
+
+
+def _wrong(filters: Sequence[query.Filter], found: dict[str, list[Any]]) -> list[Problem]:
+    return [
+        wrong for one in filters if one.key in found and (wrong := one.problem(found[one.key])) is not None
+    ]
+
+
+def _accepted(listing: Listing, filters: Sequence[query.Filter], found: dict[str, list[Any]]) -> list[int]:
+    return [row for row in range(len(listing)) if all(one.accepts(found[one.key][row]) for one in filters)]
 
 
 def columns(asked: str | None, usual: Sequence[str] = ()) -> list[str]:

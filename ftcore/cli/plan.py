@@ -1,17 +1,22 @@
 """`ftcore plan`: say what an experiment amounts to; start nothing."""
 
 import argparse
-import json
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from ftcore.cli import plan_time
+from ftcore.cli.plan_told import facts, gib, tell
 from ftcore.config.compose import compose
 from ftcore.plan.summary import summarise
 
 
 def main(flags: argparse.Namespace) -> int:
+    if flags.accuracy:
+        from ftcore.cli import plan_accuracy
+
+        return plan_accuracy.main(flags)
     if flags.fit or flags.compare:
         from ftcore.cli import plan_choices
 
@@ -22,10 +27,9 @@ def main(flags: argparse.Namespace) -> int:
         return plan_sweep.main(flags)
     composed = compose(flags.words, config_dir=flags.config_dir, config_name=flags.config_name)
     plan = summarise(composed)
-    if flags.json:
-        print(json.dumps(plan, indent=2, ensure_ascii=False))
-    else:
-        show(plan, Console(highlight=False))
+    tell(flags, plan, show)
+    if flags.explain and not flags.json:
+        _explain(plan, Console(highlight=False))
     return 0
 
 
@@ -36,14 +40,14 @@ def show(plan: dict[str, Any], console: Console) -> None:
         f" r={plan['training']['rank']}" if plan["training"]["rank"] else ""
     )
     zero = f" ZeRO-{world['zero_stage']}" if world["strategy"] == "deepspeed" else ""
-    table = Table(title=plan["name"], title_justify="left", show_header=False)
-    table.add_column(style="bold")
-    table.add_column()
+    table = facts(plan["name"])
     table.add_row("model", f"{plan['model']['name']} ({plan['model']['path']}), {method}")
     table.add_row(
         "world", f"{world['world_size']} rank(s) = {world['nodes']} node(s) x {world['devices_per_node']} "
         f"{world['card']} ({world['accelerator']}), {world['dtype']}, {world['strategy']}{zero}",
     )  # fmt: skip
+    if world["world_size"] > 1:
+        table.add_row("layout", _layout(world))
     parts = {
         name.replace("_", " "): "as stock" if value is None else value
         for name, value in plan["kernels"].items()
@@ -56,10 +60,16 @@ def show(plan: dict[str, Any], console: Console) -> None:
     )  # fmt: skip
     table.add_row("data", _data(data))
     table.add_row("length", _length(length))
+    table.add_row("time", plan_time.row(plan["time"]))
+    table.add_row("checkpoints", _checkpoints(plan["checkpoints"]))
+    if plan["cost"]:
+        table.add_row("cost", _cost(plan["cost"]))
     _add_room(table, plan)
     console.print(table)
     if plan["memory"]:
         console.print(_memory(plan["memory"], world["card"]))
+    if plan["time"] and plan["time"]["step_seconds"] is not None:
+        plan_time.show(plan["time"], console)
     for one in plan["warnings"]:
         console.print(f"warning: {one['key']}: {one['message']} (try {one['instead']})", markup=False)
     for problem in plan["missing_here"]:
@@ -71,6 +81,11 @@ def show(plan: dict[str, Any], console: Console) -> None:
     for one in plan["differences"]:
         differences.add_row(one["setting"], one["stock"], one["ftcore"], one["reason"])
     console.print(differences)
+
+
+def _explain(plan: dict[str, Any], console: Console) -> None:
+    if plan["time"] and plan["time"]["terms"]:
+        plan_time.explain(plan["time"], console)
 
 
 def _add_room(table: Table, plan: dict[str, Any]) -> None:
@@ -85,15 +100,15 @@ def _add_room(table: Table, plan: dict[str, Any]) -> None:
         else f"{known['total']:,} ({known['source']}) and {known['trained']:,} trained",
     )  # fmt: skip
     table.add_row(
-        "host memory", f"{_gib(host['total'])} GiB a node: processes {_gib(host['processes'])}, while "
-        f"loading {_gib(host['weights'])} of weights, in training {_gib(host['offload'])} offloaded",
+        "host memory", f"{gib(host['total'])} GiB a node: processes {gib(host['processes'])}, while "
+        f"loading {gib(host['weights'])} of weights, in training {gib(host['offload'])} offloaded",
     )  # fmt: skip
     count = disk["checkpoints"]
     table.add_row(
-        "disk", f"{'all' if count is None else count} checkpoint(s) of {_gib(disk['checkpoint'], 2)} GiB, "
-        f"{_gib(disk['exported'])} exported"
-        + (f": {_gib(disk['needed'])} GiB" if count is not None else "")
-        + f"; {_gib(disk['free'])} free",
+        "disk", f"{'all' if count is None else count} checkpoint(s) of {gib(disk['checkpoint'], 2)} GiB, "
+        f"{gib(disk['exported'])} exported"
+        + (f": {gib(disk['needed'])} GiB" if count is not None else "")
+        + f"; {gib(disk['free'])} free",
     )  # fmt: skip
 
 
@@ -109,30 +124,77 @@ def _memory(memory: dict[str, Any], card: str) -> Table:
     table.add_column("GiB", justify="right")
     for name, size in memory["bytes"].items():
         if size:
-            table.add_row(name, _gib(size, 2))
+            table.add_row(name, gib(size, 2))
     table.add_section()
-    table.add_row("in all", _gib(memory["total"], 2))
+    table.add_row("in all", gib(memory["total"], 2))
     if memory["card_gib"]:
         table.add_row("the card", f"{memory['card_gib']:.2f}")
     table.add_row(fits, f"{memory['margin']:.0%} margin" if memory["card_gib"] else "")
     return table
 
 
-def _gib(size: int, digits: int = 1) -> str:
-    return f"{size / 2**30:,.{digits}f}"
+def _layout(world: dict[str, Any]) -> str:
+    """Who shares what."""
+    data, sequence, zero = world["data_parallel"], world["sequence_parallel"], world["zero_group"]
+    text = f"{data} data parallel"
+    if sequence > 1:
+        text += f" group(s) of {sequence} ranks that share a sequence"
+    if zero > 1:
+        text += f"; ZeRO-{world['zero_stage']} divides state among {zero}"
+    return text
+
+
+def _checkpoints(known: dict[str, Any]) -> str:
+    if known["every"] is None:
+        return "1, at the end"
+    kept = "all are kept" if known["keep"] is None else f"the newest {known['keep']} are kept"
+    saved = "" if known["saved"] is None else f"{known['saved']:,}, "
+    return f"{saved}every {known['every']:,} iterations and at the end; {kept}"
 
 
 def _data(data: dict[str, Any]) -> str:
-    if not data["prepared"]:
+    if data["basis"] is None:
         size = f", {data['bytes'] / 2**20:.1f} MiB" if data["bytes"] else ""
-        return f"{data['source']}{size}; not prepared yet, so its samples are not known"
-    return (
+        return f"{data['source']}{size}; its rows are not known: {data['why']}"
+    counts = (
         f"{data['source']}: {data['rows']:,} rows, {data['tokens']:,} tokens in {data['samples']:,} samples "
-        f"({100 * data['fill_share']:.1f} % filled), {data['truncated']} rows truncated; from the cache"
+        f"({100 * data['fill_share']:.1f} % filled)"
     )
+    if data["basis"] == "prepared":
+        return f"{counts}, {data['truncated']} rows truncated; from the cache"
+    return f"{counts}; {_sampled(data)}"
+
+
+def _sampled(data: dict[str, Any]) -> str:
+    """From what it was estimated, and how far off it may be."""
+    by = data["sampled"]
+    what = f"all {by['looked_at']:,} rows" if by["whole"] else f"{by['looked_at']:,} rows"
+    where = " from the beginning" if by["head"] else ""
+    how = "the model's tokenizer" if by["tokenizer"] else "an assumed number of tokens a character"
+    text = f"sampled: {what}{where} by {how}, not prepared yet"
+    between = data["between"]
+    if between["tokens"][0] == between["tokens"][1]:
+        return text
+    ranges = (f"{low:,} to {high:,} {name}" for name, (low, high) in between.items() if low != high)
+    return f"{text}; between {', '.join(ranges)}"
 
 
 def _length(length: dict[str, Any]) -> str:
     if length["steps"] is None:
         return f"{length['epochs']:g} epoch(s); steps are known once the data is prepared"
-    return f"{length['epochs']:g} epoch(s), {length['steps']:,} steps, {length['iterations']:,} iterations"
+    text = f"{length['epochs']:g} epoch(s), {length['steps']:,} steps, {length['iterations']:,} iterations"
+    low, high = length["between"] or (0, 0)
+    return text if low == high else f"{text}; sampled: {low:,} to {high:,} steps"
+
+
+def _cost(cost: dict[str, Any]) -> str:
+    """Money and quota, as far as the cluster states a rate and the time is known."""
+    if cost["device_hours"] is None:
+        return "not known: the time is not"
+    money = f" {cost['currency']}" if cost["currency"] else ""
+    words = [f"{cost['device_hours']:,.2f} device-hours"]
+    if cost["price"] is not None:
+        words.append(f"{cost['price']:,.2f}{money} at {cost['price_per_device_hour']:g} an hour")
+    if cost["share"] is not None:
+        words.append(f"{cost['share']:.1%} of {cost['quota_device_hours']:g} device-hours")
+    return ", ".join(words)

@@ -1,14 +1,13 @@
 """`ftcore plan -m`: say what a sweep would amount to; make and start nothing."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from ftcore.cli import sweep
+from ftcore.cli.plan_told import facts, gib, tell
 from ftcore.config.schema import Experiment
 from ftcore.config.schema.search import Asynchronous
 from ftcore.plan.memory import memory
@@ -24,11 +23,7 @@ VALUES_SHOWN = 12
 def main(flags: argparse.Namespace) -> int:
     words = sweep.one_device(flags.words)
     asked = request(words, flags.config_dir, flags.config_name, skip_invalid=flags.skip_invalid)
-    plan = summarise(asked)
-    if flags.json:
-        print(json.dumps(plan, indent=2, ensure_ascii=False))
-    else:
-        show(plan, Console(highlight=False))
+    tell(flags, summarise(asked), show)
     return 0
 
 
@@ -62,9 +57,7 @@ def summarise(asked: Sweep) -> dict[str, Any]:
 def show(plan: dict[str, Any], console: Console) -> None:
     """The plan for a person."""
     there = f", {plan['there_already']} there already" if plan["there_already"] else ""
-    table = Table(title=plan["name"], title_justify="left", show_header=False)
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
+    table = facts(plan["name"])
     table.add_row("trials", f"{plan['trials']} ({plan['strategy']}){there}, cluster={plan['cluster']}")
     for axis in plan["axes"]:
         table.add_row(axis["key"], _values(axis))
@@ -74,7 +67,7 @@ def show(plan: dict[str, Any], console: Console) -> None:
         if plan[name]:
             table.add_row(name, " ".join(plan[name]["point"]))
     if memory := plan["memory"]:
-        low, high = (f"{memory[end] / 2**30:.1f}" for end in ("least", "most"))
+        low, high = (gib(memory[end]) for end in ("least", "most"))
         over = memory["do_not_fit"]
         table.add_row(
             "peak memory", f"{low} to {high} GiB" + (f"; {over} trial(s) do not fit" if over else "")

@@ -41,15 +41,20 @@ def main(flags: argparse.Namespace) -> int:
     from ftcore.cli.launch import launch
     from ftcore.cli.screen import Screen
     from ftcore.plan.preflight import preflight
+    from ftcore.plan.refusal import Room
     from ftcore.repeat.same import run_of
     from ftcore.runs.create import Request, create
 
-    if problems := preflight(composed.experiment):
+    room = Room()
+    refused = None if flags.force else room.refused(composed.experiment)
+    if problems := [*preflight(composed.experiment), *filter(None, [refused])]:
         raise RequestError(problems)
     screen = Screen(quiet=flags.json)
     screen.describe(composed)
     if not flags.again and (asked_before := run_of(composed.experiment)):
         return answer(asked_before, flags, screen)
+    if doubt := room.warning(composed.experiment):
+        screen.say(f"warning: {doubt}")
     command = shlex.join(["python", "-m", "ftcore", *sys.argv[1:]])
     run = create(composed, Request(command, os.getcwd()))
     wait = flags.wait or composed.experiment.cluster.kind == "local"

@@ -74,13 +74,18 @@ class Screen:
             self.say(
                 f"loss {figures['first_loss']:.3f} -> {figures['final_loss']:.3f} "
                 f"in {figures['steps']} steps, {figures['tokens_per_second']:.0f} tokens/s, "
-                f"peak {figures['peak_memory_gib']:.1f} GiB"
+                f"peak {figures['peak_memory_gib']:.1f} GiB{_expected(figures)}"
             )
         self.say(f"report    {run.report}")
         if run.merged.is_dir():
             self.say(f"model     {run.merged}")
         if run.adapter.is_dir():
             self.say(f"adapter   {run.adapter}")
+
+
+def _expected(figures: dict[str, Any]) -> str:
+    there = figures.get("predicted", {}).get("peak_memory_gib")
+    return "" if there is None else f" ({there:.1f} expected)"
 
 
 class _Bars:

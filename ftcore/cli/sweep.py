@@ -18,10 +18,12 @@ from ftcore.config.schema import Experiment, SlurmCluster
 from ftcore.config.schema.search import Asynchronous
 from ftcore.listing.rows import Listing
 from ftcore.plan.preflight import preflight
+from ftcore.plan.refusal import Room
 from ftcore.runs.create import Request
 from ftcore.sweeps import directory, local, slurm, standing, workers
 from ftcore.sweeps.create import create
 from ftcore.sweeps.directory import SweepDirectory
+from ftcore.sweeps.fitting import fitting
 from ftcore.sweeps.request import Sweep, Trial, request
 from launchers import SlurmError, job_of, slurm_queue
 
@@ -43,7 +45,11 @@ def main(flags: argparse.Namespace) -> int:
     asked = request(words, flags.config_dir, flags.config_name, skip_invalid=flags.skip_invalid)
     first = asked.trials[0].composed.experiment
     same_size(asked.trials)
-    if problems := list(dict.fromkeys(p for e in _distinct(asked.trials) for p in preflight(e))):
+    problems = list(dict.fromkeys(p for e in _distinct(asked.trials) for p in preflight(e)))
+    if not flags.force:
+        asked, refused = fitting(asked, Room(), skip_invalid=flags.skip_invalid)
+        problems += refused
+    if problems:
         raise RequestError(problems)
     _within_budget(asked, first)
     screen = Screen(quiet=flags.json)

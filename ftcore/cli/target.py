@@ -24,7 +24,7 @@ class Target:
 def runs_dir_of(flags: argparse.Namespace) -> Path:
     """Where runs lie: `runs_dir=FOLDER` among the words, or `--runs-dir`."""
     folders = [word.removeprefix("runs_dir=") for word in flags.words if word.startswith("runs_dir=")]
-    return Path(folders[-1] if folders else flags.runs_dir)
+    return Path(folders[-1] if folders else getattr(flags, "runs_dir", "runs"))
 
 
 def one_run(flags: argparse.Namespace) -> RunDirectory:

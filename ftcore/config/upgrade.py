@@ -22,6 +22,8 @@ CAME_SINCE: dict[str, Any] = {
     "chat_samples.stop_words": [],
     "passthrough": {"set": {}, "remove": []},
     "tracker": {"kind": "none"},
+    "cluster.price_per_device_hour": None, "cluster.currency": None, "cluster.quota_device_hours": None,
+    "hardware.rates": "auto", "hardware.link_gbps": None, "cluster.network_gbps": None,
 }  # fmt: skip
 """Key -> value, for every configuration."""
 

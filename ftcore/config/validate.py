@@ -107,8 +107,18 @@ def _problem(key: str, items: list[ErrorDetails]) -> Problem:
     if allowed:
         choices = re.findall(r"'([^']+)'", allowed[0])
         if len(items) > len(allowed):
-            allowed.append("a number")
+            allowed.append(_bound(items))
         near = nearest(str(given), choices)
         return Problem(key, f"{shown} is not allowed", ", ".join(allowed).replace("'", ""), near)
     messages = dict.fromkeys(item["msg"].removeprefix("Input ") for item in items)
     return Problem(key, f"{' or '.join(messages)}; got {shown}")
+
+
+def _bound(items: list[ErrorDetails]) -> str:
+    """What numbers are allowed beside the choices, as far as the errors tell."""
+    contexts = [item["ctx"] for item in items if "ctx" in item]
+    for name, words in (("ge", "or more"), ("le", "or less")):
+        if ends := [context[name] for context in contexts if name in context]:
+            return f"a number, {ends[0]:g} {words}"
+    over = [context["gt"] for context in contexts if "gt" in context]
+    return f"a number over {over[0]:g}" if over else "a number"

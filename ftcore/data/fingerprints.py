@@ -56,6 +56,13 @@ def fingerprints(files: Iterable[Path], cache_dir: Path) -> list[Fingerprint]:
     return found
 
 
+def remembered(file: Path, cache_dir: Path) -> bool:
+    """Whether the file's fingerprint is known without reading it."""
+    path = os.path.abspath(file)
+    known = _load(Path(cache_dir) / "fingerprints.json").get(path)
+    return known is not None and known[:3] == _stamp(path)
+
+
 def sha256_of(path: str | Path) -> str:
     """sha256 of a file's bytes, in hex."""
     with open(path, "rb") as file:

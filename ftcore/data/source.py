@@ -133,8 +133,7 @@ def open_sources(
 
     Without `fetch` nothing is downloaded. DataError where a source is not there.
     """
-    asked = (*evaluation.categories, *evaluation.refusal_categories)
-    asked = asked if evaluation.kind == "function_calls" else ()
+    asked = asked_of_bfcl(evaluation)
     return tuple(
         Source(
             key.removeprefix("mix.") or None, settings.format,
@@ -143,6 +142,13 @@ def open_sources(
         )
         for key, settings in data.sources().items()
     )  # fmt: skip
+
+
+def asked_of_bfcl(evaluation: Evaluation) -> tuple[str, ...]:
+    """The BFCL categories that the evaluation asks of, whose questions are not trained on."""
+    if evaluation.kind != "function_calls":
+        return ()
+    return (*evaluation.categories, *evaluation.refusal_categories)
 
 
 def _origin(

@@ -5,7 +5,7 @@ the peak: the loss (every layer's activations are kept, and logits are there), t
 layer and that of the first one, and the optimiser's step.
 """
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 
 from ftcore.config.schema import Experiment
 from ftcore.plan.activations import Layer, layer, logits
@@ -70,7 +70,7 @@ class Terms:
 
     @property
     def total(self) -> int:
-        return sum(asdict(self).values())
+        return sum(getattr(self, name) for name in NAMES)
 
     @property
     def allocated(self) -> int:

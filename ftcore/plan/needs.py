@@ -5,6 +5,7 @@ from typing import Any
 
 from ftcore.config.schema import Experiment
 from ftcore.plan.architecture import Architecture, Unknown, find
+from ftcore.plan.estimate import estimate
 from ftcore.plan.host import Disk, Host, disk, host
 from ftcore.plan.memory import MARGIN, Memory, memory
 from ftcore.plan.states import trained_parameters
@@ -12,7 +13,7 @@ from ftcore.plan.warnings import Known, warnings
 
 
 def needs(e: Experiment, data: dict[str, Any], length: dict[str, Any]) -> dict[str, Any]:
-    """parameters, memory, host, disk and warnings of `e`, given `prepared_data` and the length in steps.
+    """parameters, memory, host, disk, time and warnings of `e`, given `data_of` and `length_of` it.
 
     Where the model's shape is unknown all but the warnings are None, and `unknown` says why.
     """
@@ -26,9 +27,10 @@ def needs(e: Experiment, data: dict[str, Any], length: dict[str, Any]) -> dict[s
     return {
         "unknown": None if a else why,
         "parameters": _parameters(e, a, why) if a else None,
-        "memory": _memory(e, peak) if peak else None,
+        "memory": memory_of(e, peak) if peak else None,
         "host": _host(node) if node else None,
         "disk": _disk(room) if room else None,
+        "time": estimate(e, a, data, length) if a else None,
         "warnings": [asdict(one) for one in warnings(known)],
     }
 
@@ -52,7 +54,8 @@ def _parameters(e: Experiment, a: Architecture, source: str) -> dict[str, Any]:
     }
 
 
-def _memory(e: Experiment, found: Memory) -> dict[str, Any]:
+def memory_of(e: Experiment, found: Memory) -> dict[str, Any]:
+    """A peak as plain data, in bytes."""
     return {
         "phase": found.phase,
         "bytes": asdict(found.peak),

@@ -21,7 +21,7 @@ from ftcore.runs.directory import RunDirectory, make
 from ftcore.runs.files import link_or_copy, write_json, write_text
 
 SITE = "site-packages"
-KEPT = ("overrides.yaml", "xtuner_config.py", "deepspeed.json", "code")
+KEPT = ("overrides.yaml", "xtuner_config.py", "deepspeed.json", "plan.json", "code")
 """Copied from one run to its repetition."""
 
 
@@ -91,7 +91,7 @@ def _record(entry: record.Record, run: RunDirectory, config: dict[str, Any], com
         "launch": entry["launch"] | {"job_id": None, "then": None, "folder": os.getcwd()},
         "attempts": [],
         "stages": [],
-        "results": {},
+        "results": {"predicted": expected} if (expected := entry["results"].get("predicted")) else {},
         "artifacts": [],
         "error": None,
     }

@@ -135,6 +135,9 @@ def _tokens(results: Mapping[str, Any], data: Mapping[str, Any]) -> Figure:
 
 def _speed(results: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> Figure:
     speed, note = fmt.number(results.get("tokens_per_second")), "real tokens, all ranks"
+    expected = fmt.number(child(results, "predicted").get("step_seconds"))
+    if expected is not None:
+        note = f"{note}; {fmt.significant(expected, 3)} s a step expected{_came(results)}"
     if speed is None and (written := finite(column(lines, "tokens_per_second").y)):
         speed, note = median(written), "median of the steps"
     if speed is None:
@@ -142,9 +145,18 @@ def _speed(results: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> Fi
     return Figure("Tokens per second", fmt.compact(speed), note)
 
 
+def _came(results: Mapping[str, Any]) -> str:
+    """What a step took."""
+    seconds, steps = fmt.number(results.get("training_seconds")), fmt.number(results.get("steps"))
+    return f", {fmt.significant(seconds / steps, 3)} s came" if seconds and steps else ""
+
+
 def _memory(results: Mapping, lines: Sequence[Mapping[str, Any]], hardware: Mapping) -> Figure:
     memory, there = fmt.number(results.get("peak_memory_gib")), fmt.number(hardware.get("memory_gib"))
     note = f"of {fmt.significant(there, 3)} GiB a device" if there else ""
+    expected = fmt.number(child(results, "predicted").get("peak_memory_gib"))
+    if expected is not None:
+        note = f"{note}{', ' * bool(note)}{fmt.significant(expected, 3)} expected"
     if memory is None and (written := finite(column(lines, "memory_gib").y)):
         memory = max(written)
     return Figure("Peak memory", fmt.MISSING if memory is None else f"{fmt.significant(memory, 3)} GiB", note)

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from ftcore.config.compose import Composed, to_yaml
 from ftcore.config.identity import config_hash
 from ftcore.config.schema import Experiment
 from ftcore.config.xtuner import build, deepspeed_config, render
+from ftcore.plan import predicted
+from ftcore.plan.predicted import Predictor
 from ftcore.runs import snapshot, source
 from ftcore.runs.directory import RunDirectory, make
 from ftcore.runs.files import write_json, write_text
@@ -34,6 +36,8 @@ class Made:
     environment: Record
     folder: Path
     """Holds `code/` and `environment.txt`."""
+
+    predictor: Predictor = field(default_factory=Predictor)
 
 
 def create(composed: Composed, request: Request) -> RunDirectory:
@@ -78,7 +82,11 @@ def freeze(
     write(run.xtuner_config, xtuner_text(composed, known))
     if (deepspeed := deepspeed_config(e)) is not None:
         write(run.path / "deepspeed.json", json.dumps(deepspeed, indent=2) + "\n")
+    plan = made.predictor.plan(e)
+    write(run.path / "plan.json", json.dumps(plan, indent=2, ensure_ascii=False) + "\n")
     entry = _record(run, composed, request, made) | (more or {})
+    if expected := predicted.results(plan):
+        entry["results"] = {"predicted": expected}
     write_json(run.record, entry, durable=durable, known=known)
 
 

@@ -52,6 +52,8 @@ def work(context: Context) -> Detail:
         results = summary(metrics.read(context.run.metrics), e.logging.window)
         if outcome.kernels:
             results["kernels"] = outcome.kernels
+        if len(outcome.peaks) > 1:
+            results["peak_memory_gib_by_rank"] = list(outcome.peaks)
         write_json(context.run.trained, results)
     return results
 

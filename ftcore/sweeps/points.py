@@ -30,11 +30,15 @@ def count(axes: Sequence[Axis], search: Search) -> int:
     return combinations * len(search.points) if isinstance(search, Listed) else combinations
 
 
+NOTHING = "nothing is swept"
+"""What is wrong where no word has several values."""
+
+
 def wrong(axes: Sequence[Axis], search: Search) -> list[Problem]:
     """Why there are no points, or too many."""
     problems = []
     if not axes and not (isinstance(search, Listed) and search.points):
-        problems.append(Problem("-m", "nothing is swept", "key=a,b or key=range(1,9) or search=NAME"))
+        problems.append(Problem("-m", NOTHING, "key=a,b or key=range(1,9) or search=NAME"))
     if isinstance(search, Listed) and not search.points:
         problems.append(
             Problem("search.points", "there are none", "search.points='[{lr: 1e-4}, {lr: 2e-4}]'")

@@ -72,6 +72,13 @@ def from_main(make: Callable[[], Value]) -> Value:
     return holder[0]
 
 
+def from_every(value: Value) -> list[Value]:
+    """Every rank's value, in order, on every rank; collective."""
+    found: list[Value] = [value] * dist.get_world_size()
+    dist.all_gather_object(found, value)
+    return found
+
+
 def _gather(store: dist.TCPStore, world_size: int, check_stop: Callable[[], None]) -> None:
     here = [_here(rank) for rank in range(1, world_size)]
     _wait(

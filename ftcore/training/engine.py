@@ -19,7 +19,7 @@ from ftcore.runs import metrics, record
 from ftcore.runs.directory import RunDirectory
 from ftcore.training import hooks, kernels, loop, model, optimizer, schedule, strategy
 from ftcore.training.checkpoint_files import Checkpoint, newest
-from ftcore.training.distributed import from_main
+from ftcore.training.distributed import from_every, from_main
 from ftcore.training.fast.sequence import sequence_group
 from launchers import Rank
 
@@ -60,6 +60,9 @@ class Outcome:
     """The parts of a training step that were used, as `kernels` in the configuration names them; None where
     there was nothing left to train."""
 
+    peaks: tuple[float, ...] = ()
+    """Each rank's peak memory, GiB."""
+
 
 def train(
     e: Experiment, run: RunDirectory, data: Path, rank: Rank, logs: Path, callbacks: Callbacks
@@ -82,7 +85,9 @@ def train(
     # Until then, every model that transformers loads comes out sharded.
     unset_hf_deepspeed_config()
     steps = runner.train_loop.iter // batch(e).accumulation
-    return Outcome(steps >= length.steps, steps, length.steps, kernels.used(e, _finetune(runner).step))
+    used = kernels.used(e, _finetune(runner).step)
+    peaks = tuple(round(one, 3) for one in from_every(hooks.memory_gib()))
+    return Outcome(steps >= length.steps, steps, length.steps, used, peaks)
 
 
 def _finetune(runner: FlexibleRunner) -> model.Finetune:

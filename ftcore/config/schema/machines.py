@@ -27,11 +27,34 @@ class Hardware(Section):
     devices_per_node: Positive
     """Ranks on each node, one a device."""
 
+    rates: str | None = Field(json_schema_extra=COSMETIC)
+    """For plans, how fast the card is: `auto` takes what `calibrate` found out about `card`, and otherwise
+    assumes; or a rates file. Null assumes."""
+
+    link_gbps: float | None = Field(gt=0, json_schema_extra=COSMETIC)
+    """For plans, Gbit/s between two cards of a node; null is what `calibrate` found, or assumed."""
+
     env: Environment = Field(json_schema_extra=COSMETIC)
     """Environment of every rank."""
 
 
-class LocalCluster(Section):
+class ForPlans(Section):
+    """What plans ask of a cluster: what a device costs, and how fast the network is; null is unknown."""
+
+    price_per_device_hour: float | None = Field(ge=0, json_schema_extra=COSMETIC)
+    """Price of one accelerator for an hour, in `currency`."""
+
+    currency: str | None = Field(json_schema_extra=COSMETIC)
+    """What the price is in: `CNY`, `USD`."""
+
+    quota_device_hours: float | None = Field(gt=0, json_schema_extra=COSMETIC)
+    """Device-hours that you may use in all."""
+
+    network_gbps: float | None = Field(gt=0, json_schema_extra=COSMETIC)
+    """Gbit/s of a node's network, all its adapters together; null is assumed."""
+
+
+class LocalCluster(ForPlans):
     """This machine."""
 
     kind: Literal["local"] = Field(json_schema_extra=COSMETIC)
@@ -61,7 +84,7 @@ class Finish(Section):
     cpus_per_task: Positive = Field(json_schema_extra=COSMETIC)
 
 
-class SlurmCluster(Section):
+class SlurmCluster(ForPlans):
     """A Slurm cluster, with one task an accelerator. A null leaves the choice to the site."""
 
     kind: Literal["slurm"] = Field(json_schema_extra=COSMETIC)

@@ -26,7 +26,8 @@ def parse(record: Record) -> Row:
 
 
 def _checked(row: dict[str, Any], record: Record) -> Row:
-    for index, turn in enumerate(row.get("messages") or ()):
+    messages = row.get("messages")
+    for index, turn in enumerate(messages if isinstance(messages, list) else ()):
         if isinstance(turn, dict) and turn.get("tool_calls"):
             raise RowError(f"messages[{index}]: 'tool_calls' has no form in a template; write calls as text")
     return conversation(row, "messages", record.place)

@@ -41,6 +41,13 @@ def test_equals_one_process(two, run_of):
             torch.testing.assert_close(ours[name], weight, rtol=0, atol=1e-4, msg=name)
 
 
+def test_every_ranks_peak_is_recorded(two):
+    """Beside the largest of them, which the steps' lines have."""
+    results = record.read(two.run)["results"]
+    peaks = results["peak_memory_gib_by_rank"]
+    assert len(peaks) == 2 and min(peaks) > 0 and max(peaks) >= results["peak_memory_gib"]
+
+
 def test_checkpoint_holds_what_was_trained_alone(two, run_of):
     """Frozen weights stay out of checkpoints: as many bytes as one process saves, to a few."""
     one = run_of(max_steps=STEPS, optim__gradient_accumulation=2)

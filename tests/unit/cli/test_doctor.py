@@ -104,3 +104,9 @@ def test_wrong_requests(words, said, capsys):
     """Exit 2, with what to write."""
     assert main(["doctor", *words]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_limit_that_is_no_number(capsys):
+    """In ftcore's words."""
+    assert main(["doctor", "--cluster", "--limit", "abc"]) == 2
+    assert "--limit: abc is no number; allowed: seconds" in capsys.readouterr().err

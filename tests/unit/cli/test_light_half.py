@@ -1,5 +1,6 @@
 """What does not train answers at once: none of the heavy packages is loaded, in a fresh process."""
 
+import json
 import os
 import pkgutil
 import subprocess
@@ -7,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.fixtures.tiny_tokenizer import save_tiny_tokenizer
 
 ROOT = Path(__file__).parents[3]
 HEAVY = (
@@ -64,6 +67,15 @@ def loaded(script: str, *words: str, cwd: Path) -> str:
 def test_command_loads_nothing_heavy(words, tmp_path):
     """A command that does not train ends without torch or anything that needs it."""
     assert loaded(RUN, *words, cwd=tmp_path) == "loaded []"
+
+
+def test_estimating_data_loads_nothing_heavy(tmp_path):
+    """A plan tokenises rows by itself, with the `tokenizers` package alone."""
+    row = {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}
+    (tmp_path / "rows.jsonl").write_text((json.dumps(row) + "\n") * 100)
+    model = save_tiny_tokenizer(tmp_path / "model")
+    words = ["plan", "--json", "data=openai_jsonl", "data.path=rows.jsonl", f"model.path={model}"]
+    assert loaded(RUN, *words, "evaluation=none", cwd=tmp_path) == "loaded []"
 
 
 def test_importing_the_light_half_loads_nothing_heavy(tmp_path):

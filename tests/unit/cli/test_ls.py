@@ -89,7 +89,9 @@ def test_filters(ls, entries, words, is_so):
 def test_sorted_and_limited(ls, entries):
     """By a key either way, runs without it last; the first of what is sorted, or the newest."""
     lost = [e["id"] for e in entries if "final_loss" not in e["results"]]
-    there = sorted((e for e in entries if e["results"]), key=lambda e: e["results"]["final_loss"])
+    there = sorted(
+        (e for e in entries if "final_loss" in e["results"]), key=lambda e: e["results"]["final_loss"]
+    )
     ids = [e["id"] for e in there]
     assert found(ls, "--sort", "loss") == ids + lost
     assert found(ls, "--sort", "-loss") == ids[::-1] + lost
@@ -150,8 +152,8 @@ def test_long_table_is_the_same(ls, monkeypatch):
         (["lr<small"], "small is none"),
         (["dtype=bf16"], "more than one key"),
         (["--limit", "0"], "1 or more"),
-        (["--limit", "x"], "invalid int"),
-        (["--sort"], "expected one argument"),
+        (["--limit", "x"], "--limit: x is no whole number"),
+        (["--sort"], "--sort: needs a value"),
         (["--csv", "--json"], "not beside"),
         (["--colums", "lr"], "did you mean --columns?"),
     ],

@@ -11,7 +11,7 @@ from ftcore.config.compose import compose, hydra_configs, load, to_yaml
 from ftcore.config.identity import config_hash
 from tests.unit.config.strategies import GROUPS, override_sets, texts
 
-FEW = settings(max_examples=12, deadline=None)
+FEW = settings(max_examples=8, deadline=None)
 
 
 @FEW

@@ -71,7 +71,12 @@ def test_as_json(capsys):
 
 @pytest.mark.parametrize(("words", "says"), [
     (["hardware=cpu", "--fit", "nodes"], "hardware"),
-    (["--fit", "lr"], "max_length"),
+    (["--fit", "lr"], "--fit: lr is not allowed; allowed: max_length, micro_batch_size, nodes"),
+    (["--fit", "nods"], "did you mean nodes?"),
+    (["--fit"], "--fit: needs a value"),
+    (["--compare", *LLAMA], "--compare: there is no choice to compare"),
+    (["--compare", *LLAMA, "lr=interval(1e-5,1e-4)"], "lr: an interval has no end of values"),
+    (["kernels.recompute_layers=-1"], "-1 is not allowed; allowed: auto, a number, 0 or more"),
     ([*LLAMA, "model.path=nobody/nothing", "--fit", "nodes"], "model.path"),
 ])  # fmt: skip
 def test_what_cannot_be_answered(words, says, capsys):

@@ -68,3 +68,35 @@ def test_sweep_says_what_its_trials_need(capsys):
     assert plan["memory"]["do_not_fit"] == 2
     assert main(words) == 0
     assert "2 trial(s) do not fit" in " ".join(capsys.readouterr().out.split())
+
+
+def test_layout_and_checkpoints(capsys):
+    """Who shares what, and how many checkpoints there will be."""
+    words = [*ORIGINAL, "max_steps=1200", "parallelism.sequence_parallel=2", "kernels.attention=rows"]
+    plan = told(capsys, *words)
+    world = plan["world"]
+    assert (world["data_parallel"], world["sequence_parallel"], world["zero_group"]) == (12, 2, 24)
+    every, iterations = plan["checkpoints"]["every"], plan["length"]["iterations"]
+    assert plan["checkpoints"]["saved"] == -(-iterations // every)
+    assert main(words) == 0
+    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "12 data parallel group(s) of 2 ranks" in text and "ZeRO-" in text and "are kept" in text
+
+
+def test_cost_where_the_cluster_states_a_rate(capsys):
+    """In JSON and in the table; nothing where none is stated."""
+    assert told(capsys, *ORIGINAL)["cost"] is None
+    words = [
+        *ORIGINAL,
+        "max_steps=1200",
+        "cluster.price_per_device_hour=2",
+        "cluster.quota_device_hours=1000",
+    ]
+    plan = told(capsys, *words)
+    hours = plan["time"]["accelerator_hours"] if plan["time"] else None
+    assert plan["cost"]["device_hours"] == hours
+    if hours is not None:
+        assert plan["cost"]["price"] == pytest.approx(2 * hours)
+        assert plan["cost"]["share"] == pytest.approx(hours / 1000)
+    assert main(words) == 0
+    assert "cost" in capsys.readouterr().out

@@ -76,7 +76,7 @@ def varied(template: Template, words: Sequence[str] = ()):
     return (composed.experiment, composed.choices, composed.overrides), set(problems)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     st.integers(0, len(FIXED) - 1),
     st.lists(VARIED, min_size=1, max_size=3),
