@@ -9,12 +9,16 @@ from ftcore.config.schema import Experiment
 from ftcore.plan.architecture import read
 from ftcore.plan.memory import GIB, memory
 from ftcore.plan.shapes import KNOWN
+from ftcore.plan.time import step
 
 ACCUMULATION, STEPS = 2, 4
 """Micro batches of a step, and steps: the first two compile and warm up."""
 
 LARGEST = dict.fromkeys((512, 1024, 2048, 4096), 8) | {8192: 4}
 """Rows of a micro batch, at most, of which `rows` has enough."""
+
+FULL = dict.fromkeys(("samples", "rows", "tokens", "labelled_share", "longest"))
+"""Nothing is known of the data: rows are as long as they may be, and every token carries a label."""
 
 
 def model(scratch: Path, shape: str) -> Path:
@@ -40,9 +44,12 @@ def composed(one: Configuration, scratch: Path, *words: str) -> Composed:
 
 
 def predicted(e: Experiment, shape: str) -> dict[str, Any]:
-    """What the memory model says: GiB that torch's allocator will have given out, and whether it fits."""
-    found = memory(e, read(KNOWN[shape]))
+    """What `plan` says: GiB that torch's allocator will have given out, whether it fits, and a step's seconds
+    (None without rates of the card)."""
+    a = read(KNOWN[shape])
+    found, time = memory(e, a), step(e, a, FULL)
     return {
+        "planned_seconds": None if time is None else round(time.seconds, 4),
         "predicted_gib": round(found.peak.allocated / GIB, 3),
         "phase": found.phase,
         "recomputed": found.recomputed,

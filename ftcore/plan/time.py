@@ -30,6 +30,13 @@ STATED, UNSTATED = (0.9, 1.25), (0.5, 10.0)
 """What an exchange may take, as shares of volume over speed: with a link that is measured or stated, and with
 an assumed one. Tenfold: what the recipe's run took to gather its weights, against 100 Gbit/s."""
 
+WITHOUT_ADAPTERS = 0.73
+"""Of a layer's launches, without PEFT's modules: from one run of full fine-tuning (1b_full in bench/plan)."""
+
+FETCH = 475e-6
+"""Seconds of the CPU for a module that ZeRO-3 fetches and lets go, with nothing to gather: from one run on
+one card (8b_zero3 in bench/plan)."""
+
 CPU_ADAM = 1e9
 """Parameters a second that DeepSpeed's CPU optimiser steps on one rank's cores. Assumed."""
 
@@ -116,7 +123,7 @@ def step(e: Experiment, a: Architecture, data: dict[str, Any]) -> Step | None:
     terms = [*_computing(done, per_token, rates, times), *_stepping(e, a, rates)]
     exchanged = _exchange(e, a, p, again, rates, times)
     hosted = _from_host(e, a, p, again, rates, times)
-    launches = times * (a.layers * per_token.launch + again * per_token.launch_again + per_token.launch_fixed)
+    launches = times * _launches(e, a, again, per_token)
     whole = Step((*terms, *exchanged, *hosted), launches, rates.source, 1.0, 1.0)
     low, high = _range(e, whole, rates, per_token, exchanged)
     return Step(whole.terms, launches, rates.source, low, high)
@@ -183,6 +190,22 @@ def _from_host(e: Experiment, a: Architecture, p: Parts, again: int, rates: Rate
     amount = passes * p.compute * a.parameters / e.world_size
     speed = rates.to_host or 12e9
     return [Term("weights from host", amount, "bytes", speed, rates.source, times)]
+
+
+def _launches(e: Experiment, a: Architecture, again: int, by: KernelRates) -> float:
+    """Seconds of the CPU for an iteration."""
+    layers = a.layers * by.launch + again * by.launch_again
+    if e.lora.method == "full":
+        layers *= WITHOUT_ADAPTERS
+    return layers + by.launch_fixed + (_fetches(e, a, again) if e.zero_stage == 3 else 0.0)
+
+
+def _fetches(e: Experiment, a: Architecture, again: int) -> float:
+    """Seconds of the CPU that ZeRO-3's hooks take: for every module with weights, in every pass."""
+    linears, norms = sum(count for _, count in a.linears), 2 * a.layers
+    adapted = () if e.lora.method == "full" else a.targeted(e.lora.targets)
+    adapters = 2 * sum(count for _, count in adapted)
+    return FETCH * (linears + adapters + norms) * (2 + again / a.layers)
 
 
 def _range(
