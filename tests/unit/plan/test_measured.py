@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.plan.again import again
-from bench.plan.table import error, wrong
+from bench.plan.table import error, late, wrong
 
 KEPT = Path(__file__).parents[3] / "bench" / "plan" / "h100.json"
 
@@ -29,3 +29,10 @@ def test_the_peak(rows, held_out):
 def test_what_does_not_fit(rows):
     assert [row["name"] for row in rows if row.get("failed") == "out of memory"]
     assert not [row["name"] for row in rows if wrong(row)]
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_the_time_of_a_step(rows, held_out):
+    off = [abs(one) for row in rows if row["held_out"] == held_out and (one := late(row)) is not None]
+    assert len(off) >= 12
+    assert statistics.median(off) <= 0.05
