@@ -10,10 +10,10 @@ from ftcore.config.xtuner.data import CONVERTED, UNTEMPLATED
 from ftcore.data.cache import Manifest, build_entry, canonical_key, read_manifest
 from ftcore.data.errors import DataError
 from ftcore.data.fingerprints import fingerprints
+from ftcore.data.request import DATA_VERSION, Report, Request
 from ftcore.data.source import Source, open_sources
 from ftcore.data.templates import prompt_template
 from ftcore.data.tokenizer import tokenizer_files
-from ftcore.data.writing import DATA_VERSION, Report, Request, write_converted, write_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,9 @@ def prepare(experiment: Experiment, report: Report | None = None) -> Prepared:
     key = canonical_key(request.deciding)
     prepared = find_prepared(experiment.cache_dir, key)
     if prepared is None:
+        # A plan asks for keys alone, and has a second for all it does.
+        from ftcore.data.writing import write_converted, write_tokens
+
         entry = _entry(experiment.cache_dir, "data", key)
         if read_manifest(entry) is None:
             build_entry(entry, partial(write_tokens, experiment, request, report))

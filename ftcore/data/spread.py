@@ -11,7 +11,7 @@ from ftcore.data.errors import DataError
 from ftcore.data.sources import FORMATS, Record
 from ftcore.data.sources.files import json_records, line_records
 
-ROWS, BYTES = 256, 512 * 1024
+ROWS, BYTES = 128, 256 * 1024
 """At most so many rows, of about so many bytes in all: what tokenises in a tenth of a second."""
 
 COUNTED = 32 * 1024**2

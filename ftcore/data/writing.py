@@ -1,10 +1,9 @@
 """What the entries of prepared data hold: arrays of tokens, and messages for stock XTuner."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,30 +14,11 @@ from ftcore.data.errors import DataError
 from ftcore.data.layout import LABELS, ROW_ORDER, ROWS, SAMPLES, TOKENS
 from ftcore.data.messages import write_messages
 from ftcore.data.npy import NpyWriter, write_npy
+from ftcore.data.request import DATA_VERSION, Report, Request
 from ftcore.data.source import Source
 from ftcore.data.sources import FORMATS, BadRows, read_records
 from ftcore.data.tokenise import Task, Tokenised, tokenise
 from ftcore.data.tokenizer import Codec, TokenizerSource, codec, load_tokenizer
-
-DATA_VERSION = 2
-"""Raised whenever the same rows would come out as other tokens, samples or files."""
-
-Report = Callable[[int, int | None, str], None]
-"""Called with (done, total or None if unknown, unit)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """An experiment's data with everything looked up that decides its tokens.
-
-    messages_keys: for each source by its name the key of its messages, None where it has none.
-    """
-
-    sources: tuple[Source, ...]
-    template: dict[str, Any]
-    tokenizer_sha256: str
-    deciding: dict[str, Any]
-    messages_keys: dict[str | None, str | None]
 
 
 @dataclass(slots=True)
