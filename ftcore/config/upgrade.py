@@ -22,6 +22,11 @@ CAME_SINCE: dict[str, Any] = {
     "chat_samples.stop_words": [],
     "passthrough": {"set": {}, "remove": []},
     "tracker": {"kind": "none"},
+    "evaluation.perplexity": {
+        "text": None, "max_tokens": 8192, "window": 512, "stride": 256, "batch_size": 4,
+    },
+    "evaluation.endpoint": {"prompt": "text", "concurrency": 8, "retries": 4, "timeout_seconds": 120},
+    "deploy": {"kind": "none"},
 }  # fmt: skip
 """Key -> value, for every configuration."""
 

@@ -134,7 +134,7 @@ def open_sources(
     Without `fetch` nothing is downloaded. DataError where a source is not there.
     """
     asked = (*evaluation.categories, *evaluation.refusal_categories)
-    asked = asked if evaluation.kind == "function_calls" else ()
+    asked = asked if evaluation.asks else ()
     return tuple(
         Source(
             key.removeprefix("mix.") or None, settings.format,

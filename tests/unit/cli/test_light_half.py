@@ -23,8 +23,9 @@ HEAVY = (
 PACKAGES = (
     "ftcore.cli", "ftcore.config", "ftcore.plan", "ftcore.runs", "ftcore.hardware", "ftcore.report",
     "ftcore.doctor", "ftcore.archive", "ftcore.gc", "ftcore.listing", "ftcore.repeat", "ftcore.sweeps",
-    "launchers", "ftcore.stages",
+    "launchers", "ftcore.stages", "ftcore.deploy",
 )  # fmt: skip
+NOT_LIGHT = ("launchers.local_controller", "ftcore.deploy.engine", "ftcore.deploy.talk")
 REPORT = f"""
 import sys
 print("loaded", sorted(set({HEAVY}) & set(sys.modules)), file=sys.stderr)
@@ -75,7 +76,7 @@ def test_importing_the_light_half_loads_nothing_heavy(tmp_path):
     names = [
         name
         for name in names
-        if not name.startswith("ftcore.stages.") and name != "launchers.local_controller"
+        if not name.startswith("ftcore.stages.") and name not in NOT_LIGHT
     ]
     assert len(names) > 40
     script = "import importlib\nfor name in sys.argv[1:]: importlib.import_module(name)\n" + REPORT
