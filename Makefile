@@ -90,7 +90,7 @@ lint: setup
 COMPILE := $(BIN)/uv pip compile pyproject.toml -q --universal -p 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
 lock: | $(BIN)/uv
-	$(COMPILE) --extra train --extra trackers --extra dev -o requirements.lock
+	$(COMPILE) --extra train --extra trackers --extra serve --extra dev -o requirements.lock
 	$(COMPILE) -c requirements.lock -o requirements-base.lock
 
 clean:

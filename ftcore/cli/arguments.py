@@ -15,6 +15,9 @@ DEEPSPEED = tuple(f"deepspeed_zero{name}" for name in ("1", "2", "2_offload", "3
 TURNED = ("max_length", "micro_batch_size", "nodes")
 """What `plan --fit` turns."""
 
+WRITTEN = ("opencompass", "teval")
+"""For whom `evaluate --write` writes."""
+
 INFO_KINDS = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 
 
@@ -171,11 +174,30 @@ def _parser(command: str) -> Parser:
         add("--shared-caches", action="store_true")
     if command == "cancel":
         add("--now", action="store_true")
+    if command == "evaluate":
+        add("--endpoint")
+        add("--served-model")
+        add("--base-endpoint")
+        add("--base-model")
+        add("--again", action="store_true")
+        add("--write", choices=WRITTEN)
+        add("--to")
     if command == "report":
         add("--to")
         add("--x")
         add("--y")
         add("--csv", action="store_true")
+    if command == "deploy":
+        add("--down", action="store_true")
+        add("--print", action="store_true")
+        add("--config-dir", "-cd")
+    if command == "chat":
+        add("--prompt", "-p", action="append")
+        add("--system")
+        add("--compare", action="store_true")
+        add("--max-tokens", type=int, default=512)
+        add("--temperature", type=float, default=0.0)
+        add("--seed", type=int)
     if command == "import-xtuner":
         add("--name", "-n")
         add("--to")

@@ -149,6 +149,39 @@ COMMANDS = {
             "python -m ftcore report last --json",
         ),
     ),
+    "deploy": Command(
+        "ftcore.cli.deploy",
+        "serve a finished run's merged model, or take that back",
+        "RUN [OVERRIDES]",
+        (
+            "python -m ftcore deploy last",
+            "python -m ftcore deploy last deploy.port=8001 deploy.model_name=mine",
+            "python -m ftcore deploy last deploy.upstream=http://127.0.0.1:9997/v1",
+            "python -m ftcore deploy last --print",
+            "python -m ftcore deploy last --down",
+        ),
+    ),
+    "chat": Command(
+        "ftcore.cli.chat",
+        "talk with a run's model in the terminal, alone or beside its base model",
+        "RUN",
+        (
+            "python -m ftcore chat last",
+            "python -m ftcore chat last --compare",
+            "python -m ftcore chat last -p 'What is the capital of France?' --json",
+        ),
+    ),
+    "evaluate": Command(
+        "ftcore.cli.evaluate",
+        "measure a finished run anew, base against tuned, from its weights or where they are served",
+        "RUN [OVERRIDES]",
+        (
+            "python -m ftcore evaluate last evaluation=bfcl evaluation.cases=100",
+            "python -m ftcore evaluate last evaluation=perplexity",
+            "python -m ftcore evaluate last evaluation=bfcl --endpoint http://127.0.0.1:8000/v1",
+            "python -m ftcore evaluate last --write opencompass --to opencompass_configs",
+        ),
+    ),
     "tag": Command(
         "ftcore.cli.tag",
         "put tags on a run, or take them away (~bad, or -bad)",

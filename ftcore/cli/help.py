@@ -93,6 +93,20 @@ FLAGS = {
   --runs-dir FOLDER    where runs lie (default: runs)
   --json               where the report is, as JSON; of a sweep also the best trial and which keys matter
 """,
+    "evaluate": """\
+  RUN                  last, an id or the beginning of one
+  evaluation=CHOICE    what is measured: function_calls, bfcl, perplexity (default: what the run itself did)
+  evaluation.KEY=VALUE its settings (python -m ftcore --cfg job -p evaluation evaluation=CHOICE shows them)
+  --endpoint URL       ask the tuned model where it is served (the OpenAI API: http://HOST:PORT/v1)
+  --served-model NAME  its name there (default: the only one)
+  --base-endpoint URL, --base-model NAME
+                       ask the base model there too (default: in this process, from its weights)
+  --again              answers and result of before are thrown away (default: what is there is kept)
+  --write FOR          write what opencompass or teval is started with, and measure nothing
+  --to FOLDER          where to write it
+  --runs-dir FOLDER    where runs lie (default: runs)
+  --json               the measures of both, and their difference, as JSON
+""",
     "show": """\
   KEY KEY              only these keys of the record; a key of the configuration as it is typed
   --runs-dir FOLDER    where runs lie (default: runs)
@@ -110,6 +124,27 @@ FLAGS = {
   --wait               follow a queued job to its end (a local one is followed anyhow)
   --runs-dir FOLDER    where runs lie and the new one will (default: runs)
   --json               the verdict, or the new record, as JSON
+""",
+    "deploy": """\
+  RUN                  last, an id or the beginning of one
+  deploy=TARGET        where it is served (default: the run's own choice, or openai)
+  deploy.KEY=VALUE     settings of the target (python -m ftcore --cfg job -p deploy deploy=TARGET shows them)
+  --print              what would be written, sent and started; does none of it
+  --down               take back what was made for this run at this target
+  --config-dir, -cd D  a folder of your own groups
+  --runs-dir FOLDER    where runs lie (default: runs)
+  --json               where it is served, as JSON
+""",
+    "chat": """\
+  --prompt, -p TEXT    ask this and end; several are asked one after the other (default: type them, or a line
+                       each from standard input)
+  --system TEXT        a system text before everything
+  --compare            the base model's answer beside the tuned one's
+  --max-tokens N       tokens of an answer at most (default: 512)
+  --temperature T      0 takes the likeliest token each time (default: 0)
+  --seed N             draws the same tokens each time
+  --runs-dir FOLDER    where runs lie (default: runs)
+  --json               one JSON object an answer
 """,
     "tag": """\
   +TAG, TAG            put the tag on the run; runs tagged keep are left alone by gc

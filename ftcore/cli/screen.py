@@ -15,8 +15,8 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 
+from ftcore.cli.measures import comparison
 from ftcore.config.compose import Composed
 from ftcore.runs import record
 from ftcore.runs.directory import RunDirectory
@@ -25,12 +25,8 @@ from ftcore.runs.files import read_json
 LOG_LINE_SECONDS = 15
 """Between two lines about the same stage where the output is not a terminal."""
 
-MEASURES = {
-    "well_formed": "well-formed replies",
-    "right_tool": "right tool",
-    "right_arguments": "right tool and arguments",
-    "refused_rightly": "refused where no tool fits",
-}
+HIDDEN = ("refused_wrongly",)
+"""Of an evaluation, where a run has ended: right_tool says it too."""
 
 
 class Screen:
@@ -68,7 +64,7 @@ class Screen:
         if entry["state"] != "completed":
             return
         if results := entry["results"].get("evaluation"):
-            self.console.print(_comparison(results))
+            self.console.print(comparison(results, "held-out cases, before and after", hidden=HIDDEN))
         figures = entry["results"]
         if figures.get("steps"):
             self.say(
@@ -168,15 +164,3 @@ def progress_line(now: dict[str, Any]) -> str:
 def _figures(shown: dict[str, Any]) -> str:
     known = {"loss": "loss {:.3f}", "lr": "lr {:.2e}", "tokens_per_second": "{:.0f} tokens/s"}
     return "  ".join(known.get(name, name + " {}").format(value) for name, value in shown.items())
-
-
-def _comparison(results: dict[str, Any]) -> Table:
-    table = Table(title="held-out cases, before and after", title_justify="left")
-    table.add_column("measure")
-    for who in ("base", "tuned"):
-        table.add_column(who, justify="right")
-    for name, label in MEASURES.items():
-        cells = [results[who].get(name) for who in ("base", "tuned")]
-        if all(cell and cell["of"] for cell in cells):
-            table.add_row(label, *(f"{c['count']}/{c['of']}  {100 * c['share']:.0f} %" for c in cells))
-    return table

@@ -2,11 +2,13 @@
 
 import argparse
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from ftcore.cli.measures import comparison
 from ftcore.cli.target import Target, named
 from ftcore.config import plain_yaml
 from ftcore.config.errors import Problem, RequestError, nearest
@@ -23,6 +25,10 @@ FACTS = (
     ("model sha256", "model.sha256"), ("seed", "seed"), ("deterministic", "deterministic"),
 )  # fmt: skip
 """What a person reads first: label, and the record's key."""
+
+
+EVALUATED = ("evaluation", "evaluations")
+"""Of the results, what is shown as tables of its own."""
 
 
 def main(flags: argparse.Namespace) -> int:
@@ -79,9 +85,9 @@ def show(run: RunDirectory, entry: record.Record, console: Console) -> None:
     console.print(f"groups: {chosen}", markup=False)
     _steps(console, "attempt", entry["attempts"], "number", "reason")
     _steps(console, "stage", entry["stages"], "name", "seconds")
-    results = {
-        key: value for key, value in flat(entry["results"]).items() if not isinstance(value, (dict, list))
-    }
+    _evaluations(console, entry["results"])
+    figures = {key: value for key, value in entry["results"].items() if key not in EVALUATED}
+    results = {key: value for key, value in flat(figures).items() if not isinstance(value, (dict, list))}
     if results:
         table = _table()
         for key, value in results.items():
@@ -91,6 +97,14 @@ def show(run: RunDirectory, entry: record.Record, console: Console) -> None:
         console.print(f"  {one['path']}  sha256 {one['sha256'][:16]}", markup=False)
     if entry["error"]:
         console.print(f"{entry['error']['type']}: {entry['error']['message']}", markup=False)
+
+
+def _evaluations(console: Console, results: Mapping[str, Any]) -> None:
+    """The run's own evaluation, and those made later."""
+    if isinstance(own := results.get("evaluation"), Mapping):
+        console.print(comparison(own, "evaluation"))
+    for name, one in (results.get("evaluations") or {}).items():
+        console.print(comparison(one, f"evaluation {name}: {one.get('dataset', '')}"))
 
 
 def _table(*headings: str) -> Table:

@@ -6,10 +6,11 @@ Pure: nothing here looks at the machine or the disk (`ftcore.plan.preflight` doe
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
-from ftcore.config.errors import Problem
+from ftcore.config.errors import Problem, nearest
 from ftcore.config.kernels import Part, obstacles, possible
 from ftcore.config.schema import Experiment, Mlflow, SlurmCluster, Source
 from ftcore.config.secrets import is_secret
+from ftcore.data.bfcl import CATEGORIES, MEASURED, SCORED_BY_BFCL
 from ftcore.hardware.capabilities import has_bf16
 from ftcore.hardware.environment import misspelt
 from launchers import slurm_queue
@@ -22,6 +23,9 @@ ORDERS: dict[Part, tuple[str, str]] = {
     "attention": ("rows", "auto, stock"), "frozen_weights": ("fp8", "native"),
 }  # fmt: skip
 """Part of `kernels` -> the value that insists on it, and those that do not."""
+
+EXECUTED = ("multi_turn", "web_search", "memory")
+"""How BFCL's categories begin whose calls are executed."""
 
 Rule = Callable[[Experiment], Iterator[Problem]]
 
@@ -133,7 +137,7 @@ def _source(key: str, source: Source, e: Experiment) -> Iterator[Problem]:
         yield Problem(f"{key}.categories", "format function_calls needs at least one BFCL category")
     if not calls and source.path is None:
         yield Problem(f"{key}.path", f"format {source.format} needs a file, a folder or a hub dataset")
-    if calls and e.evaluation.kind == "function_calls":
+    if calls and e.evaluation.asks:
         held_out = {*e.evaluation.categories, *e.evaluation.refusal_categories}
         for name in sorted(held_out.intersection(source.categories)):
             message = f"{name} is held out by evaluation and cannot be trained on"
@@ -145,6 +149,30 @@ def _source(key: str, source: Source, e: Experiment) -> Iterator[Problem]:
         yield Problem(f"{key}.hub", f"format {source.format} is read from files", "null")
     if source.format == "moss" and e.data.varlen:
         yield Problem("data.varlen", "XTuner does not pack MOSS rows", "false")
+
+
+def evaluation(e: Experiment) -> Iterator[Problem]:
+    given, known = e.evaluation, MEASURED if e.evaluation.kind == "bfcl" else CATEGORIES
+    for key in ("categories", "refusal_categories") if given.asks else ():
+        for name in getattr(given, key):
+            if name in SCORED_BY_BFCL and name not in known:
+                message = f"{name} is scored by BFCL's own checker alone"
+                yield Problem(f"evaluation.{key}", message, nearest="evaluation=bfcl")
+            elif name.startswith(EXECUTED):
+                message = f"{name} is scored by executing its calls, which is not done"
+                yield Problem(f"evaluation.{key}", message, ", ".join(known))
+            elif name not in known:
+                message = f"no BFCL category {name!r}"
+                yield Problem(f"evaluation.{key}", message, ", ".join(known), nearest(name, known))
+    text = given.perplexity
+    if text.stride >= text.window:
+        message = (
+            f"is not under the window ({text.window}): a window's first token would have nothing before it"
+        )
+        yield Problem("evaluation.perplexity.stride", message, f"1 to {text.window - 1}")
+    if given.kind == "perplexity" and text.text is None:
+        message = "is null, and nothing else is measured"
+        yield Problem("evaluation.perplexity.text", message, "python_reference, or a file")
 
 
 def environment(e: Experiment) -> Iterator[Problem]:
@@ -185,5 +213,6 @@ def warning(e: Experiment) -> Iterator[Problem]:
 
 
 RULES: tuple[Rule, ...] = (
-    world, sharding, adapter, precision, kernels, lengths, data, environment, samples, tracker, warning,
+    world, sharding, adapter, precision, kernels, lengths, data, evaluation, environment, samples, tracker,
+    warning,
 )  # fmt: skip

@@ -24,6 +24,11 @@ CAME_SINCE: dict[str, Any] = {
     "tracker": {"kind": "none"},
     "cluster.price_per_device_hour": None, "cluster.currency": None, "cluster.quota_device_hours": None,
     "hardware.rates": "auto", "hardware.link_gbps": None, "cluster.network_gbps": None,
+    "evaluation.perplexity": {
+        "text": None, "max_tokens": 8192, "window": 512, "stride": 256, "batch_size": 4,
+    },
+    "evaluation.endpoint": {"prompt": "text", "concurrency": 8, "retries": 4, "timeout_seconds": 120},
+    "deploy": {"kind": "none"},
 }  # fmt: skip
 """Key -> value, for every configuration."""
 

@@ -25,6 +25,10 @@ CATEGORIES = (
     "live_parallel_multiple",
     "live_irrelevance",
 )
+SCORED_BY_BFCL = ("simple_java", "simple_javascript", "live_relevance")
+"""Read for being measured alone: their answers are not in the form that is taught, or there are none."""
+
+MEASURED = CATEGORIES + SCORED_BY_BFCL
 TRAIN = ("simple_python", "live_simple", "live_irrelevance")
 HELD_OUT = ("multiple",)
 REFUSAL = ("irrelevance",)
@@ -74,22 +78,19 @@ def load_cases(category: str, folder: Path | None = None) -> list[Case]:
 
     Raises BfclError for an unknown category, a missing file, or a bad row (with file and line).
     """
-    if category not in CATEGORIES:
-        near = difflib.get_close_matches(category, CATEGORIES, n=1, cutoff=0.0)[0]
-        raise BfclError(
-            f"unknown category {category!r}; did you mean {near!r}? Known: {', '.join(CATEGORIES)} "
-            "(multi-turn, agentic, Java and JavaScript categories are not read)"
-        )
+    if category not in MEASURED:
+        raise _unknown(category, MEASURED)
     folder = folder or data_folder()
     questions = folder / f"BFCL_v4_{category}.json"
     answers = folder / "possible_answer" / f"BFCL_v4_{category}.json"
-    irrelevant = category.endswith("irrelevance")
-    accepted = {} if irrelevant else _read(answers, _accepted)
+    without_answers = category.endswith("relevance")  # irrelevance too
+    parse = _calls if category in SCORED_BY_BFCL else _accepted
+    accepted = {} if without_answers else _read(answers, parse)
     cases = [
         Case(case_id, category, question, functions, accepted.pop(case_id, ()))
         for case_id, (question, functions) in _read(questions, _question).items()
     ]
-    unanswered = [case.id for case in cases if not irrelevant and not case.accepted]
+    unanswered = [case.id for case in cases if not without_answers and not case.accepted]
     unknown = [
         case.id
         for case in cases
@@ -103,13 +104,26 @@ def load_cases(category: str, folder: Path | None = None) -> list[Case]:
     return cases
 
 
+def _unknown(category: str, known: Sequence[str]) -> BfclError:
+    near = difflib.get_close_matches(category, known, n=1, cutoff=0.0)[0]
+    left_out = "multi-turn and agentic categories are not read"
+    if known is CATEGORIES:
+        left_out = "multi-turn, agentic, Java and JavaScript categories are not trained on"
+    text = f"unknown category {category!r}; did you mean {near!r}? Known: {', '.join(known)} ({left_out})"
+    return BfclError(text)
+
+
 def training_cases(
     train: Sequence[str] = TRAIN, held_out: Sequence[str] = HELD_OUT + REFUSAL, folder: Path | None = None
 ) -> TrainingSet:
     """The cases of `train` less those whose question, in any spelling, is also asked in `held_out`.
 
-    Raises BfclError if a category is in both: a score on trained questions measures memory.
+    Raises BfclError if a category is in both, for a score on trained questions measures memory, or is none
+    to train on.
     """
+    for category in train:
+        if category not in CATEGORIES:
+            raise _unknown(category, CATEGORIES)
     both = sorted(set(train) & set(held_out))
     if both:
         raise BfclError(f"categories both trained on and held out: {', '.join(both)}")
@@ -190,7 +204,7 @@ def _folded(messages: list[dict[str, str]]) -> str:
     return "\n".join(system + [f"{turn['role'].capitalize()}: {turn['content'].strip()}" for turn in turns])
 
 
-def _accepted(row: dict[str, Any]) -> tuple[dict[str, dict[str, list[Any]]], ...]:
+def _calls(row: dict[str, Any]) -> tuple[dict[str, dict[str, list[Any]]], ...]:
     answers = row.get("ground_truth")
     _require(isinstance(answers, list) and len(answers) > 0, "ground_truth is not a list of calls")
     for answer in answers:
@@ -200,15 +214,27 @@ def _accepted(row: dict[str, Any]) -> tuple[dict[str, dict[str, list[Any]]], ...
                 isinstance(arguments, dict) and all(isinstance(v, list) for v in arguments.values()),
                 "a call's arguments are not {argument: [accepted values]}",
             )
-            dicts = (
-                d
-                for v in arguments.values()
-                for option in v
-                for d in (option if isinstance(option, list) else [option])
-                if isinstance(d, dict)
-            )
-            _require(
-                all(isinstance(v, list) for d in dicts for v in d.values()),
-                "an accepted dict is not {key: [accepted values]}",
-            )
     return tuple(answers)
+
+
+def _accepted(row: dict[str, Any]) -> tuple[dict[str, dict[str, list[Any]]], ...]:
+    """As `_calls`, with dicts in the form that our own scorer and the training data read."""
+    answers = _calls(row)
+    options = (
+        option
+        for answer in answers
+        for arguments in answer.values()
+        for values in arguments.values()
+        for option in values
+    )
+    dicts = (
+        one
+        for option in options
+        for one in (option if isinstance(option, list) else [option])
+        if isinstance(one, dict)
+    )
+    _require(
+        all(isinstance(value, list) for one in dicts for value in one.values()),
+        "an accepted dict is not {key: [accepted values]}",
+    )
+    return answers

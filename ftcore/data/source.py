@@ -146,7 +146,7 @@ def open_sources(
 
 def asked_of_bfcl(evaluation: Evaluation) -> tuple[str, ...]:
     """The BFCL categories that the evaluation asks of, whose questions are not trained on."""
-    if evaluation.kind != "function_calls":
+    if not evaluation.asks:
         return ()
     return (*evaluation.categories, *evaluation.refusal_categories)
 

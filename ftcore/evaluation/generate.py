@@ -1,6 +1,6 @@
 """Greedy replies, in batches."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -42,12 +42,16 @@ def replies(
     max_new_tokens: int,
     batch_size: int,
     report: Callable[[float], None],
-) -> list[str]:
-    """The model's reply to each conversation, up to the first of the token ids `stops`.
+    known: Mapping[int, Any],
+    keep: Callable[[int, str], None],
+) -> None:
+    """Hand the model's reply to each conversation, up to the first of the token ids `stops`, to `keep`.
 
     Prompts are put in the chat template that the model's folder holds, which is what a server would use.
-    Batches take prompts of like length, so that little is padded. `report` is called after each token with
-    the conversations done, the batch under way counted by its share of `max_new_tokens`; it may raise.
+    Batches take prompts of like length, so that little is padded; one whose conversations are all in `known`
+    (by index) is left out, so that what was stopped goes on with the batches that it would have had.
+    `report` is called after each token with the conversations done, the batch under way counted by its share
+    of `max_new_tokens`; it may raise.
     """
     texts = [
         tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
@@ -55,9 +59,10 @@ def replies(
     ]
     prompts = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
-    answers = [""] * len(prompts)
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
+        if all(index in known for index in chosen):
+            continue
         batch = tokenizer.pad({"input_ids": [prompts[index] for index in chosen]}, return_tensors="pt")
         output = model.generate(
             **batch.to(model.device), do_sample=False, max_new_tokens=max_new_tokens,
@@ -67,9 +72,8 @@ def replies(
         )  # fmt: skip
         for index, tokens in zip(chosen, output[:, batch["input_ids"].shape[1] :].tolist(), strict=True):
             end = next((i for i, token in enumerate(tokens) if token in stops), len(tokens))
-            answers[index] = tokenizer.decode(tokens[:end], skip_special_tokens=True)
+            keep(index, tokenizer.decode(tokens[:end], skip_special_tokens=True))
         report(start + len(chosen))
-    return answers
 
 
 class _Watch(StoppingCriteria):

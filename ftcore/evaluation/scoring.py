@@ -8,7 +8,7 @@ and false are no numbers inside dicts and lists either.
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,21 +48,35 @@ def score(reply: Reply, case: Case) -> Score:
     return Score(reply.well_formed, right_tool, right_tool and _matching(fits), refused)
 
 
+MEASURES = ("well_formed", "right_tool", "right_arguments", "refused_wrongly", "refused_rightly")
+
+
+def verdicts(one: Score) -> dict[str, bool]:
+    """The measures that a score is about: right_tool, right_arguments and refused_wrongly where a call is
+    due, refused_rightly where none is."""
+    if one.right_tool is None:
+        return {"well_formed": one.well_formed, "refused_rightly": one.refused}
+    return {
+        "well_formed": one.well_formed,
+        "right_tool": one.right_tool,
+        "right_arguments": bool(one.right_arguments),
+        "refused_wrongly": one.refused,
+    }
+
+
 def summarise(scores: Iterable[Score]) -> dict[str, Any]:
+    """`shares` of the MEASURES."""
+    return shares([verdicts(one) for one in scores], MEASURES)
+
+
+def shares(found: Sequence[Mapping[str, bool]], measures: Iterable[str]) -> dict[str, Any]:
     """{"cases": n, measure: {"count", "of", "share", "low", "high"}}, with Wilson's 95 % interval.
 
-    Measures: well_formed; right_tool, right_arguments and refused_wrongly over the cases where a call is
-    due; refused_rightly over those where none is. share, low and high are None where there is no case.
+    Each over the cases that have a verdict on it; share, low and high are None where there is no such case.
     """
-    scores = list(scores)
-    call_due = [s for s in scores if s.right_tool is not None]
     return {
-        "cases": len(scores),
-        "well_formed": _share([s.well_formed for s in scores]),
-        "right_tool": _share([bool(s.right_tool) for s in call_due]),
-        "right_arguments": _share([bool(s.right_arguments) for s in call_due]),
-        "refused_wrongly": _share([s.refused for s in call_due]),
-        "refused_rightly": _share([s.refused for s in scores if s.right_tool is None]),
+        "cases": len(found),
+        **{name: _share([one[name] for one in found if name in one]) for name in measures},
     }
 
 

@@ -16,6 +16,7 @@ from ftcore.config.nested import flat
 from ftcore.config.schema import Experiment, SlurmCluster, Source
 from ftcore.config.schema.kernels import FUSED_FAMILIES
 from ftcore.config.xtuner.model import weights
+from ftcore.evaluation.heldout_text import PYTHON_REFERENCE
 from ftcore.hardware.detect import this_machine
 from ftcore.hardware.software import ranks_use_this_interpreter, this_interpreter, unfit
 from ftcore.tracking.packages import needed as trackers
@@ -39,7 +40,8 @@ FOLLOWED_BY_DEEPSPEED = (
 def preflight(e: Experiment) -> list[Problem]:
     """All that is missing here."""
     checks = (
-        packages, software, tracker, model, kernels, data, followed, precision, machine, disk, cluster,
+        packages, software, tracker, model, kernels, data, heldout, followed, precision, machine,
+        disk, cluster,
     )  # fmt: skip
     return [problem for check in checks for problem in check(e)]
 
@@ -122,7 +124,7 @@ def _model_type(folder: Path) -> str | None:
 
 def data(e: Experiment) -> Iterator[Problem]:
     formats = [source.format for source in e.data.sources().values()]
-    uses_bfcl = "function_calls" in (*formats, e.evaluation.kind)
+    uses_bfcl = "function_calls" in formats or e.evaluation.asks
     if uses_bfcl and importlib.util.find_spec("bfcl_eval") is None:
         yield Problem("data", "bfcl-eval is not installed", "pip install --no-deps bfcl-eval")
     for key, source in e.data.sources().items():
@@ -141,6 +143,15 @@ def _source(key: str, source: Source) -> Iterator[Problem]:
         yield Problem(
             f"{key}.path", f"{source.path} is no folder here, and HF_HUB_OFFLINE=1 forbids fetching it"
         )
+
+
+def heldout(e: Experiment) -> Iterator[Problem]:
+    text = e.evaluation.perplexity.text
+    if e.evaluation.kind == "none" or text in (None, PYTHON_REFERENCE):
+        return
+    if not Path(text).expanduser().is_file():
+        message = f"no such file: {text}"
+        yield Problem("evaluation.perplexity.text", message, f"{PYTHON_REFERENCE}, or a file")
 
 
 def followed(e: Experiment) -> Iterator[Problem]:

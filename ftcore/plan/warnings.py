@@ -195,7 +195,7 @@ def evaluation_longer_than_training(k: Known) -> Found:
     """Counted in passes through the model: a generated token of a batch is one, twice (base and tuned); an
     iteration of training is three, its backward pass as much as two."""
     given = k.e.evaluation
-    if given.kind == "none" or k.iterations is None or given.cases == 0:
+    if not given.asks or k.iterations is None or given.cases == 0:
         return
     batches = -(-(given.cases + given.refusal_cases) // given.batch_size)
     generated, trained = 2 * batches * given.max_new_tokens, 3 * k.iterations

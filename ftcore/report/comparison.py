@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ftcore.config.nested import flat
 from ftcore.report import format as fmt
 from ftcore.report.charts import Pair, Share, bar_chart
 
@@ -15,6 +16,8 @@ NAMES = {
     "refused": "Refused",
     "refused_wrongly": "Refused, a call was due",
     "refused_rightly": "Refused, no call was due",
+    "correct": "Correct by BFCL's checker",
+    "perplexity": "Perplexity",
 }
 CHANGES = ("gained", "lost", "closer", "still wrong", "still right", "not judged")
 MOST_OF = {"gained": 3, "lost": 3, "closer": 2, "still wrong": 2, "still right": 2, "not judged": 2}
@@ -31,13 +34,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class Measure:
-    """One measure before and after. `flips` counts the cases that changed side; empty if unknown."""
+    """One measure before and after. `flips` counts the cases that changed side, `interval` is that of the
+    change; empty if unknown."""
 
     label: str
     base: Cell
     tuned: Cell
     change: str
     flips: str
+    interval: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,16 +97,23 @@ def compare(evaluation: Mapping[str, Any] | None) -> Comparison | None:
     named = dict.fromkeys((*NAMES, *base, *tuned))
     keys = [key for key in named if share_of(base.get(key)) or share_of(tuned.get(key))]
     pairs = [Pair(measure_name(key), share_of(base.get(key)), share_of(tuned.get(key))) for key in keys]
+    changes = _mapping(evaluation.get("difference"))
+    measures = [_measure(key, base, tuned, cases, _mapping(changes.get(key))) for key in keys]
+    measures += _perplexity(
+        base.get("perplexity"), tuned.get("perplexity"), _mapping(changes.get("perplexity"))
+    )
     read, tally = _chosen(cases)
     took = (("base", fmt.number(base.get("seconds"))), ("tuned", fmt.number(tuned.get("seconds"))))
     return Comparison(
         dataset=fmt.text(evaluation.get("dataset")),
         seconds=", ".join(f"{side} {fmt.duration(seconds)}" for side, seconds in took if seconds),
-        measures=tuple(_measure(key, base, tuned, cases) for key in keys),
+        measures=tuple(measures),
         svg=bar_chart(pairs, "Before and after") if pairs else "",
         cases=tuple(read),
         tally=tally,
-        settings=tuple((fmt.text(k), fmt.text(v)) for k, v in _mapping(evaluation.get("settings")).items()),
+        settings=tuple(
+            (fmt.text(k), fmt.text(v)) for k, v in flat(_mapping(evaluation.get("settings"))).items()
+        ),
     )
 
 
@@ -120,7 +132,7 @@ def change_of(case: Mapping[str, Any]) -> str:
 def _marks(score: Any) -> list[bool]:
     """The scores that say whether a reply was right. Where no call was due, refusing is one of them."""
     score = _mapping(score)
-    keys = ("well_formed", "right_tool", "right_arguments")
+    keys = ("well_formed", "right_tool", "right_arguments", "correct")
     if score.get("right_tool") is None:
         keys += ("refused",)
     return [bool(score[key]) for key in keys if score.get(key) is not None]
@@ -151,7 +163,7 @@ def _case(case: Mapping[str, Any], change: str) -> Case:
 def _reply(case: Mapping[str, Any], side: str) -> Reply:
     score = _mapping(case.get(f"{side}_score"))
     call_due = score.get("right_tool") is not None
-    marks = (_mark(key, bool(value), call_due) for key, value in score.items() if value is not None)
+    marks = (_mark(key, value, call_due) for key, value in score.items() if isinstance(value, bool))
     return Reply(fmt.text(case.get(side)), tuple(marks))
 
 
@@ -163,17 +175,60 @@ def _mark(key: str, value: bool, call_due: bool) -> Mark:
     return Mark(name, "✓" if good else "✗", "yes" if good else "no")
 
 
-def _measure(key: str, base: Mapping, tuned: Mapping, cases: Sequence[Mapping]) -> Measure:
+def _measure(
+    key: str, base: Mapping, tuned: Mapping, cases: Sequence[Mapping], difference: Mapping[str, Any]
+) -> Measure:
     before, after = share_of(base.get(key)), share_of(tuned.get(key))
     change = fmt.MISSING
     if before and after:
         points = round((after.value - before.value) * 100)
         change = f"{points:+d} points".replace("-", "−") if points else "no change"
-    return Measure(measure_name(key), _cell(base.get(key)), _cell(tuned.get(key)), change, _flips(key, cases))
+    ends = [
+        _signed(end * 100)
+        for name in ("low", "high")
+        if (end := fmt.number(difference.get(name))) is not None
+    ]
+    return Measure(
+        measure_name(key), _cell(base.get(key)), _cell(tuned.get(key)), change, _flips(key, cases),
+        " to ".join(ends) if len(ends) == 2 else "",
+    )  # fmt: skip
+
+
+def _perplexity(base: Any, tuned: Any, difference: Mapping[str, Any]) -> list[Measure]:
+    """The row of held-out text, where it was read; the change is a share of the base's perplexity."""
+    if not _mapping(base) and not _mapping(tuned):
+        return []
+    ratio, *ends = (fmt.number(difference.get(name)) for name in ("ratio", "low", "high"))
+    change = fmt.MISSING if ratio is None else f"{_signed((ratio - 1) * 100, 1)}%"
+    known = [_signed((end - 1) * 100, 1) for end in ends if end is not None]
+    interval = f"{known[0]} to {known[1]}%" if len(known) == 2 else ""
+    return [Measure(measure_name("perplexity"), _foreseen(base), _foreseen(tuned), change, "", interval)]
+
+
+def _foreseen(side: Any) -> Cell:
+    value, low, high, tokens = (
+        fmt.number(_mapping(side).get(name)) for name in ("value", "low", "high", "tokens")
+    )
+    if value is None:
+        return Cell()
+    interval = (
+        f"{fmt.significant(low)} to {fmt.significant(high)}" if low is not None and high is not None else ""
+    )
+    return Cell(fmt.significant(value), f"{fmt.whole(tokens)} tokens" if tokens is not None else "", interval)
+
+
+def _signed(value: float, digits: int = 0) -> str:
+    text = f"{value:+.{digits}f}"
+    return text.replace("-", "\N{MINUS SIGN}") if float(text) else text[1:]
 
 
 def _flips(key: str, cases: Sequence[Mapping[str, Any]]) -> str:
-    sides = [(_scored(case.get("base_score"), key), _scored(case.get("tuned_score"), key)) for case in cases]
+    # A share of one category is of the cases there are of it.
+    own = [case for case in cases if case.get("category") == key]
+    name, cases = ("correct", own) if own else (key, cases)
+    sides = [
+        (_scored(case.get("base_score"), name), _scored(case.get("tuned_score"), name)) for case in cases
+    ]
     known = [(bool(a), bool(b)) for a, b in sides if a is not None and b is not None]
     if not known:
         return ""

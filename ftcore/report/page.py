@@ -68,10 +68,12 @@ def render(
     metrics: Sequence[Mapping[str, Any]],
     evaluation: Mapping[str, Any] | None,
     config_text: str,
+    later: Sequence[tuple[str, Mapping[str, Any]]] = (),
 ) -> str:
     """The report as the text of an HTML file; write it as UTF-8.
 
-    `record`, `metrics` and `evaluation` are record.json, the lines of metrics.jsonl and evaluation.json.
+    `record`, `metrics` and `evaluation` are record.json, the lines of metrics.jsonl and evaluation.json;
+    `later` are names and contents of the evaluations that were made after the run.
     Any key may be missing or null. Everything in them is taken as untrusted text and escaped.
     """
     record = record or {}
@@ -90,6 +92,9 @@ def render(
             trouble=curves.trouble(lines),
             figures=summary.figures(record, lines),
             comparison=comparison.compare(evaluation),
+            evaluations=[
+                (fmt.text(name), view) for name, one in later if (view := comparison.compare(one)) is not None
+            ],
             charts=curves.charts(lines),
             steps=len(lines),
             stages=summary.stages(record),

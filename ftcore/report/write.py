@@ -22,6 +22,7 @@ def write_report(run: RunDirectory, to: Path | None = None) -> None:
         metrics.read(run.metrics),
         read_json(run.evaluation),
         run.config.read_text(encoding="utf-8"),
+        [(file.parent.name, read_json(file)) for file in sorted(run.evaluations.glob("*/evaluation.json"))],
     )
     write_text(to or run.report, page)
 

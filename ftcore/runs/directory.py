@@ -84,6 +84,11 @@ class RunDirectory:
         return self.path / "evaluation.json"
 
     @property
+    def evaluations(self) -> Path:
+        """Those made after the run (`ftcore evaluate`): a folder each, with an `evaluation.json`."""
+        return self.path / "evaluations"
+
+    @property
     def report(self) -> Path:
         return self.path / "report.html"
 

@@ -1,4 +1,4 @@
-"""Stage evaluate: held-out cases, base against tuned -> `evaluation.json`."""
+"""Stage evaluate: held-out cases and text, base against tuned -> `evaluation.json`."""
 
 from ftcore.config.schema import Experiment
 from ftcore.runs.directory import RunDirectory
@@ -12,11 +12,11 @@ def pending(e: Experiment, run: RunDirectory) -> bool:
 
 
 def work(context: Context) -> Detail:
-    from ftcore.evaluation.function_calls import evaluate
+    from ftcore.evaluation.measure import evaluate
 
     result = evaluate(context.experiment, context.run, context.report)
     write_json(context.run.evaluation, result)
-    return {"base": result["base"], "tuned": result["tuned"]}
+    return {part: result[part] for part in ("base", "tuned", "difference")}
 
 
 def into_record(record: Record, detail: Detail) -> None:

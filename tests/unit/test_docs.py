@@ -17,7 +17,22 @@ LINE = re.compile(r"python -m ftcore[^`\n]*")
 NOT_HERE = ("-sc ", "--shell-completion", "model=llama3 lr=abc")
 """Needs a shell, or is wrong on purpose."""
 
-OF_A_RUN = ("resume", "report", "status", "logs", "cancel", "tag", "note", "export", "show", "diff", "rerun")
+OF_A_RUN = (
+    "resume",
+    "report",
+    "status",
+    "logs",
+    "cancel",
+    "tag",
+    "note",
+    "export",
+    "show",
+    "diff",
+    "rerun",
+    "deploy",
+    "chat",
+    "evaluate",
+)
 """Commands that find no run here."""
 
 

@@ -1,4 +1,4 @@
-"""The training data, and the measures taken before and after training."""
+"""The training data, and replies sampled while it is trained on."""
 
 from typing import Literal
 
@@ -93,30 +93,6 @@ class Data(Source):
     def sources(self) -> dict[str, Source]:
         """Every source by its key under `data` ("" is the first), in the order they are trained on."""
         return {"": self} | {f"mix.{name}": source for name, source in self.mix.items()}
-
-
-class Evaluation(Section):
-    """Held-out cases, answered greedily by the base and by the tuned model."""
-
-    kind: Literal["none", "function_calls"]
-
-    categories: Texts
-    """BFCL categories scored for the right call; none of them may be trained on."""
-
-    cases: int = Field(ge=0)
-    """Cases drawn from `categories`; 0 takes all."""
-
-    refusal_categories: Texts
-    """BFCL categories where no tool fits and the right reply is a refusal."""
-
-    refusal_cases: int = Field(ge=0)
-
-    max_new_tokens: Positive
-
-    batch_size: Positive = Field(json_schema_extra=COSMETIC)
-
-    side_by_side: int = Field(ge=0, json_schema_extra=COSMETIC)
-    """Cases whose full texts go into the report."""
 
 
 class ChatSamples(Section):

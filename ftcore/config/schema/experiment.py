@@ -3,7 +3,9 @@
 from pydantic import Field
 
 from ftcore.config.schema.base import COSMETIC, Location, Name, Positive, Section
-from ftcore.config.schema.data import ChatSamples, Data, Evaluation
+from ftcore.config.schema.data import ChatSamples, Data
+from ftcore.config.schema.deploy import Deploy
+from ftcore.config.schema.evaluation import Evaluation
 from ftcore.config.schema.kernels import Kernels
 from ftcore.config.schema.machines import Cluster, Hardware
 from ftcore.config.schema.model import Export, Lora, Model
@@ -58,6 +60,8 @@ class Experiment(Section):
     evaluation: Evaluation
     tracker: Tracker
     export: Export
+    deploy: Deploy = Field(json_schema_extra=COSMETIC)
+    """Where the finished run is served (`deploy RUN`); a run itself serves nothing."""
 
     passthrough: Passthrough
 

@@ -26,8 +26,9 @@ HEAVY = (
 PACKAGES = (
     "ftcore.cli", "ftcore.config", "ftcore.plan", "ftcore.runs", "ftcore.hardware", "ftcore.report",
     "ftcore.doctor", "ftcore.archive", "ftcore.gc", "ftcore.listing", "ftcore.repeat", "ftcore.sweeps",
-    "launchers", "ftcore.stages",
+    "launchers", "ftcore.stages", "ftcore.deploy",
 )  # fmt: skip
+NOT_LIGHT = ("launchers.local_controller", "ftcore.deploy.engine", "ftcore.deploy.talk")
 REPORT = f"""
 import sys
 print("loaded", sorted(set({HEAVY}) & set(sys.modules)), file=sys.stderr)
@@ -84,11 +85,7 @@ def test_importing_the_light_half_loads_nothing_heavy(tmp_path):
     for package in PACKAGES:
         folder = ROOT.joinpath(*package.split("."))
         names += [found.name for found in pkgutil.walk_packages([str(folder)], f"{package}.")]
-    names = [
-        name
-        for name in names
-        if not name.startswith("ftcore.stages.") and name != "launchers.local_controller"
-    ]
+    names = [name for name in names if not name.startswith("ftcore.stages.") and name not in NOT_LIGHT]
     assert len(names) > 40
     script = "import importlib\nfor name in sys.argv[1:]: importlib.import_module(name)\n" + REPORT
     assert loaded(script, *names, cwd=tmp_path) == "loaded []"

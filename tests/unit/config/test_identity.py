@@ -49,7 +49,7 @@ def test_hash_changes_with_semantic_keys_alone(key):
     """Another value of a semantic key is another experiment; of a cosmetic key it is the same one."""
     experiment = find(key)
     if experiment is None:
-        assert key.startswith(("cluster.", "tracker.")), f"no experiment of this test has {key}"
+        assert key.startswith(("cluster.", "tracker.", "deploy.")), f"no experiment of this test has {key}"
         return
     changed = with_value(experiment, key.split("."), "another value")
     ignored = cosmetic(key) or (key == "model.path" and experiment.model.gguf is not None)
@@ -92,9 +92,9 @@ def test_names_do_not_count():
     assert config_hash(other) == config_hash(QUICK)
 
 
-@pytest.mark.parametrize("group", ["cluster", "tracker"])
+@pytest.mark.parametrize("group", ["cluster", "tracker", "deploy"])
 def test_every_key_of_the_group_is_cosmetic(group):
-    """Where a job is queued, and who is shown its figures, cannot change what it computes."""
+    """Where a job is queued, who is shown its figures, and where it is served change nothing it computes."""
     kinds = Experiment.model_fields[group].annotation
     for kind in get_args(kinds):
         for name, field in kind.model_fields.items():

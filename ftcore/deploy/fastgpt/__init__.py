@@ -1,0 +1,1 @@
+"""A merged model in FastGPT's configuration."""

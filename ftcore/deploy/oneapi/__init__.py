@@ -1,0 +1,1 @@
+"""A channel of a running One-API, to what serves a merged model."""

@@ -1,0 +1,1 @@
+"""A local server that speaks OpenAI's protocol, over the model in memory or over another server."""

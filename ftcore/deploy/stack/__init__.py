@@ -1,0 +1,1 @@
+"""Everything around the model as containers: Xinference, One-API, FastGPT and their databases."""

@@ -1,0 +1,1 @@
+"""A merged model on a running Xinference server."""
