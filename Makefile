@@ -59,8 +59,14 @@ slurm-down: setup
 run: setup
 	$(BIN)/python -m ftcore $(ARGS)
 
+# What needs nothing of the machine but a processor side by side; then what starts ranks and clusters, one by one.
+# 5 is pytest's word for "none of these were asked for".
+WORKERS ?= 2
 test: setup browser slurm
-	$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest tests/unit -n $(WORKERS) --dist loadfile $(ARGS); first=$$?; \
+	$(BIN)/python -m pytest tests/integration tests/slurm $(ARGS); second=$$?; \
+	for one in $$first $$second; do test $$one -eq 0 || test $$one -eq 5 || exit $$one; done; \
+	test $$first -eq 0 || test $$second -eq 0
 
 test-slow: setup browser slurm
 	$(BIN)/python -m pytest -m slow $(ARGS)

@@ -12,7 +12,7 @@ from ftcore.plan.states import zero_of
 
 ERROR = 0.05
 """Share of the card by which what is predicted has to be over it: the model's largest error where it was
-measured on a model of ordinary size is 0.5 % (docs/plan.md)."""
+measured is 0.9 % (docs/plan.md)."""
 
 ROUGH_ERROR = 0.3
 """The same for what the model only knows roughly: experts, 8-bit weights, sequences shared by ranks."""

@@ -78,6 +78,7 @@ def test_cancel_while_queued(site):
     assert again.code == 2 and "it is cancelled" in again.err
 
 
+@pytest.mark.slow
 def test_cancel_while_running(site):
     """The step is finished and saved; resume makes the same losses as an undisturbed run."""
     run = site.submit(2, 1, max_steps=300, checkpoint__every=50)
@@ -100,6 +101,7 @@ def test_still_queued_is_not_resumed(site):
     site.ftcore("cancel", run.id, "--runs-dir", site.runs)
 
 
+@pytest.mark.slow
 def test_wait_follows_to_the_end(site):
     """`--wait` ends with the run, with its exit code."""
     answer = site.ftcore(*site.words(1, 1), "--wait", "--json")

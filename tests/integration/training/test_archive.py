@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from ftcore.cli.main import main
 from ftcore.training.checkpoint_files import every as checkpoints
 from tests.fixtures.run_folders import tree
@@ -9,6 +11,7 @@ from tests.fixtures.run_folders import tree
 LEFT_OUT = (".pkl", ".pyc", ".tmp")
 
 
+@pytest.mark.slow
 def test_there_and_back(run_of, tmp_path, monkeypatch, capfd):
     """The files are the same; logs, report, status, show and ls answer; gc takes nothing that is missed."""
     run, there, archive = run_of().run, tmp_path / "there", tmp_path / "run.tar"

@@ -53,6 +53,7 @@ def test_a_number_of_layers_computed_again_changes_nothing(fast, run_of):
     assert again.record["results"]["kernels"]["recompute_layers"] == 1
 
 
+@pytest.mark.slow
 def test_resumed_from_an_older_checkpoint(run_of, tmp_path):
     """Exactly the undisturbed run's numbers, dropout's seeds included."""
     whole = run_of(kernels="fast", checkpoint__every=4, **SHAPE | {"lora__dropout": 0.2})
@@ -62,6 +63,7 @@ def test_resumed_from_an_older_checkpoint(run_of, tmp_path):
     assert resumed.sequence("time")[-1] != whole.sequence("time")[-1]
 
 
+@pytest.mark.slow
 def test_dropout_repeats_itself_when_computed_again(run_of):
     shape = SHAPE | {"lora__dropout": 0.2, "checkpoint__every": 4}
     kept = run_of(kernels="fast", **shape)

@@ -37,6 +37,7 @@ def test_accumulation_waits_for_whole_steps(undisturbed):
         "step_00000011", "step_00000012", "step_00000014"]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_killed_again_and_again(undisturbed, tiny, tmp_path):
     """SIGKILL in a step, in a save and between stages: the sequences are those of the undisturbed run."""
     process, run = begin(tiny, tmp_path, **EXPERIMENT)

@@ -61,6 +61,7 @@ def test_mlflow(run_of):
     assert uploaded.read_bytes() == (done.run.adapter / "adapter_model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_tracker_changes_no_number(run_of):
     """The same losses to the bit, and the same experiment."""
     with_tracker, without = run_of(tracker="mlflow"), run_of()

@@ -1,6 +1,7 @@
 """Times from rates: arithmetic by hand, what may never get faster, what is told where nothing is known."""
 
 import functools
+import io
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -8,7 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
+from ftcore.cli import plan, plan_time
 from ftcore.cli.main import main
 from ftcore.cli.plan_time import span
 from ftcore.config.compose import compose
@@ -18,6 +21,7 @@ from ftcore.plan.estimate import estimate
 from ftcore.plan.links import link, volume
 from ftcore.plan.parts import parts
 from ftcore.plan.rates import KernelRates
+from ftcore.plan.summary import summarise
 from ftcore.plan.time import ASSUMED, CALIBRATED, step
 from ftcore.plan.tokens import micro
 
@@ -232,22 +236,25 @@ def test_the_recipe_is_mostly_gathering(capsys, monkeypatch, tmp_path):
     assert better["total_seconds"] < time["total_seconds"] / 2
 
 
-def test_explain_shows_the_arithmetic(capsys, monkeypatch, tmp_path):
+def told(show, words) -> str:
+    """What `show` prints of a plan, on a wide page."""
+    page = Console(file=io.StringIO(), width=200)
+    show(summarise(compose(words)), page)
+    return page.file.getvalue()
+
+
+def test_explain_shows_the_arithmetic(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "150")
-    words = ["plan", "experiment=agentflan_llama3_8b", "hardware=dcu", "nodes=6", "--explain"]
-    assert main(words) == 0
-    told = capsys.readouterr().out
-    assert "47.1 GB" in told and "12.5 GB/s" in told and "assumed 100 Gbit/s a node" in told
+    words = ["experiment=agentflan_llama3_8b", "hardware=dcu", "nodes=6"]
+    page = told(lambda plan, console: plan_time.explain(plan["time"], console), words)
+    assert "47.1 GB" in page and "12.5 GB/s" in page and "assumed 100 Gbit/s a node" in page
 
 
-def test_a_cpu_without_rates_is_told_what_to_do(capsys, monkeypatch, tmp_path):
+def test_a_cpu_without_rates_is_told_what_to_do(monkeypatch, tmp_path):
     """The quickstart on a fresh machine: the rest of the plan stands."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    assert main(["plan", "hardware=cpu"]) == 0
-    told = capsys.readouterr().out
-    assert "not estimated: no rates for CPU in fp32: run `python -m ftcore calibrate` on it" in told
+    page = told(plan.show, ["hardware=cpu"])
+    assert "not estimated: no rates for CPU in fp32: run `python -m ftcore calibrate` on it" in page
 
 
 def test_compare_has_times(capsys, monkeypatch, tmp_path):
