@@ -3,12 +3,30 @@
 `tests/integration/test_compat.py` fails when one of them is no longer needed.
 """
 
+import os
+import pickle
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 
 def apply() -> None:
     """To be called before xtuner or mmengine's strategies are imported."""
+    whole_grammars()
     _safetensors_is_there()
+
+
+def whole_grammars() -> None:
+    """To be called before mmengine, which imports yapf; imports nothing heavy.
+
+    yapf 0.43.0 keeps its grammar in the user's cache when it is first imported, and renames the file before
+    what it wrote is flushed: another process that imports it meanwhile (a rank, on any node of that home)
+    ends with "EOFError: Ran out of input".
+    """
+    with suppress(ImportError):
+        from yapf_third_party._ylib2to3.pgen2.grammar import Grammar
+
+        Grammar.dump = _dump_whole
 
 
 def leave_out(*packages: str) -> None:
@@ -20,6 +38,12 @@ def leave_out(*packages: str) -> None:
     for name in packages:
         # None is Python's own mark for a module that must not be imported.
         sys.modules.setdefault(name, None)
+
+
+def _dump_whole(grammar: object, filename: str) -> None:
+    part = Path(f"{filename}.{os.uname().nodename}.{os.getpid()}")
+    part.write_bytes(pickle.dumps(grammar.__dict__, pickle.HIGHEST_PROTOCOL))
+    part.replace(filename)
 
 
 def _safetensors_is_there() -> None:

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from ftcore import compat
 from tests.fixtures.served_runs import teach
 from tests.fixtures.tiny import Tiny, make_tiny
+
+compat.whole_grammars()
 
 
 @pytest.fixture(scope="session")

@@ -35,6 +35,35 @@ def test_mmengine_imports_packages_that_nobody_asked_for():
     assert hidden.stdout.split()[-3:] == ["False", "None", "None"]
 
 
+SEEN_AT_RENAME = """
+import os, pickle, pathlib, sys, tempfile
+{before}
+from yapf_third_party._ylib2to3.pgen2.grammar import Grammar
+seen = []
+def look(name, rename):
+    def looked(old, new, *rest):
+        seen.append(pathlib.Path(old).stat().st_size)
+        return rename(old, new, *rest)
+    setattr(os, name, looked)
+look("rename", os.rename)
+look("replace", os.replace)
+file = pathlib.Path(tempfile.mkdtemp(), "Grammar.pickle")
+grammar = Grammar()
+grammar.dump(str(file))
+print(seen[0] == file.stat().st_size > 0, pickle.loads(file.read_bytes()) == grammar.__dict__)
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "whole"),
+    [("", "False True"), ("from ftcore import compat; compat.whole_grammars()", "True True")],
+)
+def test_a_grammar_is_whole_when_it_gets_its_name(before, whole):
+    """With yapf's own way another process reads half of it."""
+    done = python(SEEN_AT_RENAME.format(before=before))
+    assert done.stdout.strip() == whole, done.stderr
+
+
 @pytest.mark.parametrize("package", ["bitsandbytes", "deepspeed"])
 def test_what_was_imported_already_stays(package):
     """Leaving a package out after its import changes nothing."""
