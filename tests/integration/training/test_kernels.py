@@ -71,7 +71,8 @@ def test_dropout_repeats_itself_when_computed_again(run_of):
     assert kept.sequence("loss", "grad_norm") == again.sequence("loss", "grad_norm")
 
 
-@pytest.mark.parametrize("layers", ["fused", pytest.param("stock", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("layers", ["fused", "stock"])
 def test_two_ranks_share_each_sequence(run_of, layers):
     """Two ranks of one sample at a time give the numbers of one process that sees as many samples a step."""
     shape = SHAPE | {"kernels": "fast", "kernels__layers": layers, "max_steps": 4}

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import time
+from pathlib import Path
 
 import psutil
 from hypothesis import given
@@ -50,7 +51,10 @@ def test_dry_by_default(folders, capsys):
     checkpoint(run, 10)
     assert gc(folders) == 0
     out = capsys.readouterr().out
-    assert "step_00000010" in "".join(out.split()) and "--yes removes them" in out
+    assert "checkpoints" in out and "--yes removes them" in out
+    assert gc(folders, "--json") == 0
+    (one,) = json.loads(capsys.readouterr().out)["found"]
+    assert Path(one["path"]).name == "step_00000010" and one["why"] and not one["removed"]
     assert steps(run) == ["step_00000010"] and removed(run) == []
 
 

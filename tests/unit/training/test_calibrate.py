@@ -44,6 +44,7 @@ def found(experiment):
     return content | {"told": told}
 
 
+@pytest.mark.slow
 def test_a_calibration_is_a_rates_file(found, tmp_path):
     """What it leaves can be read back, with rates of both sets and every measurement beside them."""
     content = {name: value for name, value in found.items() if name != "told"}
@@ -59,6 +60,7 @@ def test_a_calibration_is_a_rates_file(found, tmp_path):
     assert found["memory"] > 1e8 and set(found["optimizer"]) == {"stock", "fused"} and found["link"] is None
 
 
+@pytest.mark.slow
 def test_every_measurement_is_told_before_it_is_made(found, experiment):
     """For a progress bar: never more than it was said there would be."""
     assert found["told"][0] == "memory" and "fast: launches" in found["told"]
@@ -66,6 +68,7 @@ def test_every_measurement_is_told_before_it_is_made(found, experiment):
     assert session.steps(experiment) == 1 + 2 * len(cpu_cases()) + 2
 
 
+@pytest.mark.slow
 def test_time_that_is_over_leaves_notes(experiment):
     """Nothing is begun after the limit; what is left out is said, and without any rates it is a failure."""
     with pytest.raises(WorkError, match="wide: left out, the time was over"):
