@@ -282,6 +282,8 @@ def bfcl_checker(monkeypatch):
     python = importlib.import_module("bfcl_eval.constants.enums").Language.PYTHON
     monkeypatch.delitem(sys.modules, f"{package}.ast_checker", raising=False)
     check = importlib.import_module(f"{package}.ast_checker").ast_checker
+    # Bound to the stand-ins: whoever imports it next must get one of its own.
+    del sys.modules[f"{package}.ast_checker"]
     return lambda calls, one: check(
         list(one.functions),
         [{call.name: call.arguments} for call in calls],
