@@ -91,8 +91,11 @@ def measured(one: Configuration, scratch: Path) -> dict[str, Any]:
     row["wall_seconds"] = round(time.monotonic() - began, 1)
     if len(lines) < STEPS:
         return row | {"failed": _why(run.attempt(number), lines)}
-    kernels = {"step_seconds": min(line["step_seconds"] for line in lines[2:]), "tokens": lines[-1]["tokens"]}
-    return row | {"measured_gib": max(line["memory_gib"] for line in lines)} | kernels
+    time_taken = {
+        "step_seconds": min(line["step_seconds"] for line in lines[2:]),
+        "tokens": lines[-1]["tokens"],
+    }
+    return row | {"measured_gib": max(line["memory_gib"] for line in lines)} | time_taken
 
 
 def _forked(spec: JobSpec, rank: int) -> int:

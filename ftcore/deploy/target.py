@@ -106,6 +106,16 @@ class State:
         return ", ".join(f"{one['what']} {one['name']}" for one in self.made)
 
 
+def taken_back(
+    removed: list[str], left: list[str], console: Console, why: str = "left alone, no longer this run's"
+) -> dict[str, Any]:
+    """What `down` answers, told: what it took back, and what it left, and why."""
+    console.print(f"taken back: {', '.join(removed) or 'nothing'}")
+    if left:
+        console.print(f"{why}: {', '.join(left)}")
+    return {"removed": removed, "left": left}
+
+
 def module_of(kind: str) -> TargetModule:
     """The module that serves at a target; heavy packages are imported by its `up` alone."""
     return importlib.import_module(MODULES[kind])  # type: ignore[return-value]

@@ -13,7 +13,7 @@ from ftcore.deploy.fastgpt.config_text import with_entry, without_entry
 from ftcore.deploy.fastgpt.entry import IN_DATABASE, Budget, budget, entry, release, version_problems
 from ftcore.deploy.kept import keep
 from ftcore.deploy.served import Served
-from ftcore.deploy.target import State, Up
+from ftcore.deploy.target import State, Up, taken_back
 from ftcore.runs.files import write_text
 
 ENTRY = "entry"
@@ -95,10 +95,7 @@ def down(settings: FastGpt, state: State, console: Console) -> dict[str, Any]:
             _write(file, without)
         (removed if without != text else left).append(f"{effect['name']} in {file}")
         state.remove(effect)
-    console.print(f"taken back: {', '.join(removed) or 'nothing'}")
-    if left:
-        console.print(f"not there, or no longer this run's: {', '.join(left)}")
-    return {"removed": removed, "left": left}
+    return taken_back(removed, left, console, "not there, or no longer this run's")
 
 
 def made_for(served: Served, settings: TokenBudget) -> str:

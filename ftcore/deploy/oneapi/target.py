@@ -12,7 +12,7 @@ from ftcore.deploy import secret_files
 from ftcore.deploy.oneapi.channel import channel, in_the_way, key_problems, mine, owner, same
 from ftcore.deploy.oneapi.server import Administration, administer, default_login_works
 from ftcore.deploy.served import Served
-from ftcore.deploy.target import State, Up
+from ftcore.deploy.target import State, Up, taken_back
 
 TOKEN, KEY = "ONEAPI_ACCESS_TOKEN", "ONEAPI_CHANNEL_KEY"
 CHANNEL = "channel"
@@ -90,10 +90,7 @@ def down(settings: OneApi, state: State, console: Console) -> dict[str, Any]:
         else:
             left.append(f"channel {effect['id']}")
         state.remove(effect)
-    console.print(f"taken back: {', '.join(removed) or 'nothing'}")
-    if left:
-        console.print(f"left alone, no longer this run's: {', '.join(left)}")
-    return {"removed": removed, "left": left}
+    return taken_back(removed, left, console)
 
 
 def _put(

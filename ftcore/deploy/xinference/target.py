@@ -13,7 +13,7 @@ from ftcore.config.errors import Problem, WorkError
 from ftcore.config.schema import Xinference
 from ftcore.deploy import secret_files
 from ftcore.deploy.served import Served
-from ftcore.deploy.target import State, Up
+from ftcore.deploy.target import State, Up, taken_back
 from ftcore.deploy.xinference.registration import (
     NAME,
     again,
@@ -105,10 +105,7 @@ def down(settings: Xinference, state: State, console: Console) -> dict[str, Any]
         else:
             left.append(f"{effect['what']} {effect['name']}")
         state.remove(effect)
-    console.print(f"taken back: {', '.join(removed) or 'nothing'}")
-    if left:
-        console.print(f"left alone, no longer this run's: {', '.join(left)}")
-    return {"removed": removed, "left": left}
+    return taken_back(removed, left, console)
 
 
 def _there(connection: Connection, name: str) -> There:
