@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ftcore.cli import plan_time
-from ftcore.cli.plan_told import facts, gib, tell
+from ftcore.cli.plan_told import facts, gib, priced, tell
 from ftcore.config.compose import compose
 from ftcore.plan.summary import summarise
 
@@ -63,7 +63,7 @@ def show(plan: dict[str, Any], console: Console) -> None:
     table.add_row("time", plan_time.row(plan["time"]))
     table.add_row("checkpoints", _checkpoints(plan["checkpoints"]))
     if plan["cost"]:
-        table.add_row("cost", _cost(plan["cost"]))
+        table.add_row("cost", priced(plan["cost"]))
     _add_room(table, plan)
     console.print(table)
     if plan["memory"]:
@@ -185,16 +185,3 @@ def _length(length: dict[str, Any]) -> str:
     text = f"{length['epochs']:g} epoch(s), {length['steps']:,} steps, {length['iterations']:,} iterations"
     low, high = length["between"] or (0, 0)
     return text if low == high else f"{text}; sampled: {low:,} to {high:,} steps"
-
-
-def _cost(cost: dict[str, Any]) -> str:
-    """Money and quota, as far as the cluster states a rate and the time is known."""
-    if cost["device_hours"] is None:
-        return "not known: the time is not"
-    money = f" {cost['currency']}" if cost["currency"] else ""
-    words = [f"{cost['device_hours']:,.2f} device-hours"]
-    if cost["price"] is not None:
-        words.append(f"{cost['price']:,.2f}{money} at {cost['price_per_device_hour']:g} an hour")
-    if cost["share"] is not None:
-        words.append(f"{cost['share']:.1%} of {cost['quota_device_hours']:g} device-hours")
-    return ", ".join(words)

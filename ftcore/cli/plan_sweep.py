@@ -7,11 +7,10 @@ from typing import Any
 from rich.console import Console
 
 from ftcore.cli import sweep
-from ftcore.cli.plan_told import facts, gib, tell
-from ftcore.config.schema import Experiment
+from ftcore.cli.plan_time import span
+from ftcore.cli.plan_told import facts, gib, priced, tell
 from ftcore.config.schema.search import Asynchronous
-from ftcore.plan.memory import memory
-from ftcore.plan.needs import shape
+from ftcore.plan.trials import memory_of_all, time_of_all
 from ftcore.sweeps.axes import Axis
 from ftcore.sweeps.points import text
 from ftcore.sweeps.request import Sweep, Trial, request
@@ -47,11 +46,20 @@ def summarise(asked: Sweep) -> dict[str, Any]:
             "first": None,
             "last": None,
             "memory": None,
+            "time": None,
         }
     new, there = sweep.new_trials(asked.trials, Path(e.runs_dir), again=False)
     ends = {"first": _trial(asked.trials[0]), "last": _trial(asked.trials[-1])}
     counts = {"trials": len(new) + len(there), "there_already": len(there)}
-    return plan | counts | ends | {"memory": _memory([trial.composed.experiment for trial in asked.trials])}
+    return (
+        plan
+        | counts
+        | ends
+        | {
+            "memory": memory_of_all([trial.composed.experiment for trial in asked.trials]),
+            "time": time_of_all([trial.composed.experiment for trial in new]) if new else None,
+        }
+    )
 
 
 def show(plan: dict[str, Any], console: Console) -> None:
@@ -72,25 +80,24 @@ def show(plan: dict[str, Any], console: Console) -> None:
         table.add_row(
             "peak memory", f"{low} to {high} GiB" + (f"; {over} trial(s) do not fit" if over else "")
         )
+    if time := plan["time"]:
+        if time["steps"] is not None:
+            table.add_row("steps", f"{time['steps']:,} of all trials that are still to run")
+        table.add_row("time", _time(time))
+        if time["cost"]:
+            table.add_row("cost", priced(time["cost"]))
     console.print(table)
     for problem in plan["invalid"]:
         console.print(f"left out: {problem}", markup=False)
 
 
-def _memory(experiments: list[Experiment]) -> dict[str, int] | None:
-    """Of the trials whose model's shape is known and which have an accelerator: the least and the most that
-    one needs at its peak, in bytes, and how many do not fit."""
-    shapes = {path: shape(path)[0] for path in {e.model.path for e in experiments}}
-    known = [
-        (memory(e, a), e.hardware.memory_gib)
-        for e in experiments
-        if (a := shapes[e.model.path]) and e.hardware.accelerator != "cpu"
-    ]
-    if not known:
-        return None
-    sizes = [found.peak.total for found, _ in known]
-    over = sum(found.fits(card) is False for found, card in known)
-    return {"least": min(sizes), "most": max(sizes), "do_not_fit": over}
+def _time(time: dict[str, Any]) -> str:
+    if time["unknown"]:
+        return f"not estimated for {time['unknown']} trial(s): {time['why']}"
+    hours = f"{time['accelerator_hours']:,.2f} accelerator-hours"
+    one = f"{span(time['shortest'])} to {span(time['longest'])} a trial"
+    between = f"{span(time['total_seconds'])} ({span(time['low'])} to {span(time['high'])})"
+    return f"{hours}: {one}, {between} one after the other{'; rates are assumed' if time['assumed'] else ''}"
 
 
 def _axis(axis: Axis) -> dict[str, Any]:

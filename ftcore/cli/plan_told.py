@@ -30,3 +30,16 @@ def facts(title: str) -> Table:
 def gib(size: int, digits: int = 1) -> str:
     """Bytes, in GiB."""
     return f"{size / 2**30:,.{digits}f}"
+
+
+def priced(cost: dict[str, Any]) -> str:
+    """Money and quota, as far as the cluster states a rate and the time is known."""
+    if cost["device_hours"] is None:
+        return "not known: the time is not"
+    money = f" {cost['currency']}" if cost["currency"] else ""
+    words = [f"{cost['device_hours']:,.2f} device-hours"]
+    if cost["price"] is not None:
+        words.append(f"{cost['price']:,.2f}{money} at {cost['price_per_device_hour']:g} an hour")
+    if cost["share"] is not None:
+        words.append(f"{cost['share']:.1%} of {cost['quota_device_hours']:g} device-hours")
+    return ", ".join(words)

@@ -1,12 +1,10 @@
 """Which rows share a sequence of `max_length` tokens."""
 
-from bisect import bisect_left, insort
 from collections.abc import Sequence
 
 import numpy as np
 
-WINDOW = 16_384
-"""Rows packed together: enough to fill every bin but the last few, few enough for the seed to matter."""
+from ftcore.data.best_fit import WINDOW, best_fit
 
 
 def pack(lengths: Sequence[int], max_length: int, seed: int, shuffle: bool) -> list[list[int]]:
@@ -27,7 +25,7 @@ def pack(lengths: Sequence[int], max_length: int, seed: int, shuffle: bool) -> l
     bins: list[list[int]] = []
     for window in np.array_split(rows, max(1, round(len(rows) / WINDOW))):
         by_size = window[np.argsort(-sizes[window], kind="stable")]
-        bins += _best_fit(by_size.tolist(), sizes[by_size].tolist(), max_length)
+        bins += best_fit(by_size.tolist(), sizes[by_size].tolist(), max_length)
     if not shuffle:
         return sorted(sorted(members) for members in bins)
     for members in bins:
@@ -38,28 +36,3 @@ def pack(lengths: Sequence[int], max_length: int, seed: int, shuffle: bool) -> l
 def alone(count: int) -> list[list[int]]:
     """Bins of one row each: what packing is turned off to."""
     return [[row] for row in range(count)]
-
-
-def _best_fit(rows: list[int], sizes: list[int], max_length: int) -> list[list[int]]:
-    """Each row, longest first, into the bin it leaves the least room in."""
-    bins: list[list[int]] = []
-    rooms: list[int] = []  # sorted, without repeats: which amounts of room some bin has left
-    bins_with: dict[int, list[int]] = {}
-    for row, size in zip(rows, sizes, strict=True):
-        at = bisect_left(rooms, size)
-        if at == len(rooms):
-            target, room = len(bins), max_length
-            bins.append([])
-        else:
-            room = rooms[at]
-            target = bins_with[room].pop()
-            if not bins_with[room]:
-                del bins_with[room], rooms[at]
-        bins[target].append(row)
-        left = room - size
-        if left:
-            if left not in bins_with:
-                bins_with[left] = []
-                insort(rooms, left)
-            bins_with[left].append(target)
-    return bins

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ftcore.config import schema
 from ftcore.config.schema import Experiment
 from ftcore.config.xtuner.data import UNTEMPLATED
-from ftcore.data import packing
+from ftcore.data.best_fit import bins
 from ftcore.data.encode import Encoded, Encoder
 from ftcore.data.errors import DataError, RowError
 from ftcore.data.light_tokenizer import Counter, counters
@@ -224,7 +224,7 @@ def _packed(e: Experiment, parts: Sequence[_Part], tokens: Range, sequences: int
     if all(part.spread.whole for part in parts):
         # An epoch's very rows: bad ones, which are listed first, have no length.
         every = [length for pool in pools for length in pool]
-        count = len(packing.pack(every, e.max_length, e.seed, e.data.shuffle_before_packing))
+        count = bins(every, e.max_length)
         return Range(count, count, count)
     weights = [part.all([len(row.lengths) for row in part.drawn])[0] for part in parts]
     draw, wanted = random.Random(0), min(PACKED, max(1, sequences))
@@ -234,6 +234,6 @@ def _packed(e: Experiment, parts: Sequence[_Part], tokens: Range, sequences: int
             rows += draw.choices(pool, k=max(1, round(wanted * weight / sum(weights))))
     if not rows:
         return Range(0, 0, 0)
-    full = sum(rows) / len(packing.pack(rows, e.max_length, 0, True))
+    full = sum(rows) / bins(rows, e.max_length)
     low, likely, high = (math.ceil(count / full) for count in (tokens.low, tokens.likely, tokens.high))
     return Range(low, likely, high)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ftcore.data.best_fit import bins
 from ftcore.data.packing import alone, pack
 
 
@@ -35,6 +36,12 @@ def test_no_two_bins_could_have_been_one(lengths, seed):
 def test_packing_is_a_function_of_its_arguments(lengths, seed, shuffle):
     """The same seed packs the same, whatever sequence type the lengths come in."""
     assert pack(lengths, 64, seed, shuffle) == pack(np.array(lengths), 64, seed, shuffle)
+
+
+@given(lengths=st.lists(st.integers(1, 64), max_size=200), seed=st.integers(0, 99), shuffle=st.booleans())
+def test_as_many_as_a_plan_counts(lengths, seed, shuffle):
+    """Without numpy and without the seed: how many there are depends on neither."""
+    assert bins(lengths, 64) == len(pack(lengths, 64, seed, shuffle))
 
 
 def test_another_seed_packs_other_rows_together():

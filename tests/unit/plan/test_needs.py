@@ -70,6 +70,31 @@ def test_sweep_says_what_its_trials_need(capsys):
     assert "2 trial(s) do not fit" in " ".join(capsys.readouterr().out.split())
 
 
+PRICED = ["cluster.price_per_device_hour=2.0", "cluster.currency=CNY"]
+
+
+def test_sweep_says_how_long_its_trials_take(capsys):
+    """All together what each says alone: steps, time with its range, accelerator-hours and money."""
+    words = ["model=llama3_8b_instruct", "data=agent_flan", "hardware=cuda", "max_steps=7", *PRICED]
+    each = [told(capsys, "plan", *words, f"max_length={n}") for n in (1024, 4096)]
+    time = told(capsys, "plan", "-m", *words, "max_length=1024,4096")["time"]
+    assert time["steps"] == 14 and time["unknown"] == 0
+    for name in ("total_seconds", "low", "high", "accelerator_hours"):
+        assert time[name] == pytest.approx(sum(one["time"][name] for one in each))
+    assert [time["shortest"], time["longest"]] == [one["time"]["total_seconds"] for one in each]
+    assert time["cost"]["price"] == pytest.approx(sum(one["cost"]["price"] for one in each))
+    assert main(["plan", "-m", *words, "max_length=1024,4096"]) == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "14 of all trials" in shown and "accelerator-hours" in shown and "CNY at 2 an hour" in shown
+
+
+def test_sweep_says_which_trials_times_are_unknown(capsys):
+    """A CPU without rates: nothing is added up that is not known, and the reason is told."""
+    plan = told(capsys, "plan", "-m", "hardware=cpu", "rank=8,16", "cache_dir=nowhere", *PRICED)
+    assert plan["time"]["unknown"] == 2 and plan["time"]["accelerator_hours"] is None
+    assert plan["time"]["cost"]["price"] is None and "calibrate" in plan["time"]["why"]
+
+
 def test_layout_and_checkpoints(capsys):
     """Who shares what, and how many checkpoints there will be."""
     words = [*ORIGINAL, "max_steps=1200", "parallelism.sequence_parallel=2", "kernels.attention=rows"]
