@@ -10,7 +10,7 @@ from ftcore.config.schema import Experiment
 from ftcore.plan.architecture import Architecture, Linear
 from ftcore.plan.parts import Parts
 from ftcore.plan.room import CHUNK_BYTES
-from ftcore.plan.states import low_rank
+from ftcore.plan.states import low_rank, trained_parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def _fused(e: Experiment, a: Architecture, p: Parts) -> Layer:
     low = 0
     for names in (("q_proj", "k_proj", "v_proj"), ("o_proj",), ("gate_proj", "up_proj"), ("down_proj",)):
         low += low_rank([name for name in names if targets is None or name in targets], r)
-    width = 2 * a.hidden + 2 * a.q + 2 * a.kv + 2 * a.intermediate + low
+    width = 2 * a.hidden + 2 * a.q + 2 * a.kv + _by_heads(e, a) + 2 * a.intermediate + low
     working = p.compute * (4 * a.intermediate + 3 * a.hidden) + (2 * a.intermediate if p.fp8 else 0)
     return Layer(
         kept=p.tokens * (p.compute * width + 4 * (2 + a.heads)),
@@ -63,12 +63,12 @@ def _stock(e: Experiment, a: Architecture, p: Parts) -> Layer:
     quantised layers in fp32);
     inputs of linear layers: see `_inputs`.
 
-    Working: the gradients of the MLP's product, gate and up, and the product's fp32 gradient that comes out
-    of the adapter: n (3 s + 4) i, and of the hidden states, n (s + 4) h.
+    Working: the gradients of the MLP's product, gate and up, and where they are of 16 bit the product's fp32
+    gradient that comes out of the adapter: n (3 s + 4) i, and of the hidden states, n (s + 4) h.
     """
     s, h = p.compute, a.hidden
     repeated = a.q if p.masked else a.kv
-    attention = s * (2 * a.q + 2 * repeated) + 4 * a.heads
+    attention = s * (2 * a.q + 2 * repeated + _by_heads(e, a)) + 4 * a.heads
     if e.model.attention == "eager" and not p.attention:
         # The probabilities: fp32 out of the softmax, and as they meet v.
         attention += a.heads * e.max_length * (4 + s if s < 4 else 4)
@@ -79,7 +79,8 @@ def _stock(e: Experiment, a: Architecture, p: Parts) -> Layer:
     qk_norm = (4 * (a.q + a.kv) + 4 * (a.heads + a.kv_heads)) if a.qk_norm else 0
     per_token = norms + qk_norm + attention + 3 * m * widths + _inputs(e, a, p)
     mask = e.max_length**2 * e.data.micro_batch_size * (1 + s) // max(a.layers, 1) if p.masked else 0
-    working = (3 * m + 4) * widths + (s + 4) * h
+    cast = 4 if m < 4 else 0
+    working = (3 * m + cast) * widths + (s + 4) * h
     # Quantised weights are turned back into the compute type one layer at a time.
     whole = s * max(one.weights for one, _ in a.linears) if e.lora.quantization else 0
     return Layer(
@@ -99,8 +100,8 @@ def _inputs(e: Experiment, a: Architecture, p: Parts) -> int:
     s, own = p.compute, {one.name: one for one, _ in a.linears}
     shared = (("q_proj", "k_proj", "v_proj"), ("o_proj",), ("gate_proj", "up_proj"), ("down_proj",))
     if e.lora.method == "full":
-        width = 2 * a.hidden + _mlp_width(a)  # o's input is attention's output, kept already
-        return s * (width + 2 * a.hidden * (p.trained != s))  # the norms' own outputs, for their weights
+        # o's input is attention's output, kept already; the norms' inputs, scaled, are for their weights.
+        return s * (4 * a.hidden + _mlp_width(a))
     bytes_ = 0
     for names in shared:
         targeted = [own[name] for name in names if name in own and _targeted(e, a, own[name])]
@@ -113,6 +114,12 @@ def _inputs(e: Experiment, a: Architecture, p: Parts) -> int:
         elif names != ("o_proj",):
             bytes_ += s * _width(a, targeted[0])
     return bytes_
+
+
+def _by_heads(e: Experiment, a: Architecture) -> int:
+    """Width of attention's output, where ranks share rows: by heads for attention's backward pass, beside the
+    one by tokens."""
+    return a.q if e.parallelism.sequence_parallel > 1 else 0
 
 
 def _targeted(e: Experiment, a: Architecture, one: Linear) -> bool:
@@ -140,7 +147,7 @@ def logits(e: Experiment, a: Architecture, p: Parts, labelled: float, cached: in
     """
     flat = p.layers or p.attention or p.loss
     n = max(1, round(p.tokens * labelled)) if flat else p.tokens
-    hidden = n * (4 + 2 * p.compute) * a.hidden
+    hidden = n * (4 + 2 * p.compute) * a.hidden + _gathered_head(e, a, p)
     if not p.loss:
         # Of an fp32 head that is frozen autocast keeps no copy from one use to the next; the graph does.
         cast = p.compute * a.vocabulary * a.hidden if e.lora.quantization and p.compute < 4 else 0
@@ -152,3 +159,17 @@ def logits(e: Experiment, a: Architecture, p: Parts, labelled: float, cached: in
     wide = e.lora.quantization or (e.lora.method == "full" and p.trained != p.compute)
     cast = p.compute * a.vocabulary * a.hidden if wide and p.compute < 4 else 0
     return rows * a.vocabulary * p.compute + hidden + of_head + cast + cached
+
+
+def _gathered_head(e: Experiment, a: Architecture, p: Parts) -> int:
+    """Under ZeRO-3 the head's weights are gathered for the loss.
+
+    A lone rank copies them only where the loss reads them itself instead of calling the head, and only the
+    first time (`ZeROOrderedDict.__getitem__`), before AdamW has made its moments.
+    """
+    head = p.compute * a.vocabulary * a.hidden
+    if e.zero_stage != 3:
+        return 0
+    if e.world_size > 1:
+        return head
+    return max(0, head - 8 * trained_parameters(e, a)) if p.attention or p.loss else 0

@@ -140,7 +140,8 @@ def _communication(e: Experiment, a: Architecture, p: Parts, n: int) -> int:
     buckets = (1 + zero.overlap_comm) if zero.stage < 3 else 1
     live = 0
     if zero.stage == 3:
-        most = int(zero.tuning.get("stage3_max_live_parameters", LIVE))
-        # A rank that has all of it gathers nothing (`_no_gather_coalesced`).
+        # What was fetched is kept up to LIVE, and the next layer's weights come on top while they travel. A
+        # rank that has all of it gathers nothing (`_no_gather_coalesced`).
+        most = int(zero.tuning.get("stage3_max_live_parameters", LIVE)) + a.layer_parameters
         live = p.compute * min(a.parameters, most) if e.world_size > 1 else 0
     return p.compute * bucket * buckets + live

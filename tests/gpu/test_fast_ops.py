@@ -121,14 +121,11 @@ def test_attention_by_rows(lengths, heads, kv, d):
     starts = torch.tensor([0, *lengths]).cumsum(0).to(torch.int32)
     by = rows(lengths, starts.cuda(), 64)
     out, kept = attend(q, k, v, by)
-    found = attend_backward(grad, q, k, v, out, kept, by)
+    found = attend_backward(grad, kept, by)
     alone = rows(lengths, starts, 64)
-    wide = [each.float().cpu() for each in (q, k, v)]
-    expected, _ = attend(*wide, alone)
+    expected, wide = attend(*(each.float().cpu() for each in (q, k, v)), alone)
     close(out.cpu(), expected)
-    for one, other in zip(
-        found, attend_backward(grad.float().cpu(), *wide, expected, (), alone), strict=True
-    ):
+    for one, other in zip(found, attend_backward(grad.float().cpu(), wide, alone), strict=True):
         close(one.cpu(), other, 2e-2)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ftcore.training.fast.ops import ops
 from ftcore.training.fast.projection import Projection
+from ftcore.training.fast.rows import Kept as KeptByAttention
 from ftcore.training.fast.rows import Rows, attend, attend_backward
 
 
@@ -63,9 +64,8 @@ class Kept:
     """What a layer's forward pass leaves for its backward pass, beside its input."""
 
     rstd: Tensor
-    qkv: Tensor
     attended: Tensor
-    attention: tuple[Any, ...]
+    attention: KeptByAttention
     middle: Tensor
     middle_rstd: Tensor
     gate_up: Tensor
@@ -90,7 +90,7 @@ def run(layer: DecoderLayer, x: Tensor, call: Call) -> tuple[Tensor, Kept]:
     product = layer.down.buffer(len(middle))[:, : layer.down.inputs]
     step.swiglu(gate_up, product, layer.gate_up.missing_in_y(low_gu))
     out, low_d = layer.down.forward(_whole(product, layer.down), _dropped(layer, product, call.seeds[3]))
-    kept = Kept(rstd, qkv, attended, attention, middle, middle_rstd, gate_up, (low_qkv, low_o, low_gu, low_d))
+    kept = Kept(rstd, attended, attention, middle, middle_rstd, gate_up, (low_qkv, low_o, low_gu, low_d))
     return out.add_(middle), kept
 
 
@@ -122,11 +122,7 @@ def run_backward(
 
     d_attended = _spread(to_o(d_middle), call, len(x))
     of_o = to_o.gradients(_picked(kept.attended, call))
-    heads = _heads(layer, kept.qkv, batch)
-    shape = heads[0].shape
-    d_heads = attend_backward(
-        d_attended.view(shape), *heads, kept.attended.view(shape), kept.attention, batch.rows
-    )
+    d_heads = attend_backward(d_attended.unflatten(1, (layer.heads, -1)), kept.attention, batch.rows)
     dx, first = step.rms_norm_backward(
         to_qkv(step.rotate_back(*d_heads, batch.cos, batch.sin)), x, layer.norms[0], kept.rstd,
         _spread(d_middle, call, len(x)), _room(x, layer.down.below),

@@ -15,13 +15,15 @@ class Kept(NamedTuple):
     again: int
 
 
-def kept_bytes(layer: DecoderLayer, tokens: int, size: int) -> Kept:
-    """Bytes that a layer keeps for its backward pass when it is not computed again, and when it is."""
+def kept_bytes(layer: DecoderLayer, tokens: int, size: int, shared: bool = False) -> Kept:
+    """Bytes that a layer keeps for its backward pass when it is not computed again, and when it is. `shared`
+    rows: attention's output is there by heads too."""
     hidden, attended = layer.qkv.inputs, layer.o.inputs
     low = sum(each.rank for each in layer.projections)
     again = tokens * hidden * size
     fp32 = 4 * tokens * (2 + layer.heads)
-    all_of_it = hidden + layer.qkv.outputs + attended + hidden + layer.gate_up.outputs + low
+    by_heads = attended if shared else 0
+    all_of_it = hidden + layer.qkv.outputs + attended + by_heads + hidden + layer.gate_up.outputs + low
     return Kept(tokens * size * all_of_it + fp32, again)
 
 
@@ -30,10 +32,10 @@ def working_bytes(layer: DecoderLayer, tokens: int, size: int) -> int:
     return working(tokens, size, layer.qkv.inputs, layer.down.inputs)
 
 
-def to_recompute(room: int, layers: list[DecoderLayer], tokens: int, size: int) -> int:
+def to_recompute(room: int, layers: list[DecoderLayer], tokens: int, size: int, shared: bool = False) -> int:
     """The fewest layers to compute again so that all fit into `room` bytes; all of them where none would."""
     left = room - working_bytes(layers[0], tokens, size)
-    return fewest(left, len(layers), kept_bytes(layers[0], tokens, size))
+    return fewest(left, len(layers), kept_bytes(layers[0], tokens, size, shared))
 
 
 def room(trained: int) -> int:

@@ -34,29 +34,38 @@ class Rows:
         return max(self.lengths)
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What attention's backward pass needs: of this rank's tokens, or, where ranks share rows, of all tokens
+    and this rank's heads."""
+
+    q: Tensor
+    k: Tensor
+    v: Tensor
+    out: Tensor
+    further: tuple[Any, ...]
+
+
 def rows(lengths: list[int], starts: Tensor, max_length: int, group: SequenceGroup | None = None) -> Rows:
     """Rows of the given lengths, in order, `starts` as in Rows."""
     return Rows(tuple(lengths), starts, set(lengths) == {max_length}, group)
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, by: Rows) -> tuple[Tensor, tuple[Any, ...]]:
-    """(output, what `attend_backward` needs beside it); q (n, heads, d), k and v (n, fewer heads, d), of
+def attend(q: Tensor, k: Tensor, v: Tensor, by: Rows) -> tuple[Tensor, Kept]:
+    """(output (n, heads, d), what `attend_backward` needs); q (n, heads, d), k and v (n, fewer heads, d), of
     this rank's tokens."""
-    if by.group is None:
-        return _attend(q, k, v, by)
-    whole = tuple(by.group.to_heads(each) for each in (q, k, v))
-    out, kept = _attend(*whole, by)
-    return by.group.to_tokens(out), (whole, out, kept)
+    if by.group is not None:
+        q, k, v = (by.group.to_heads(each) for each in (q, k, v))
+    out, further = _attend(q, k, v, by)
+    kept = Kept(q, k, v, out, further)
+    return (out if by.group is None else by.group.to_tokens(out)), kept
 
 
-def attend_backward(
-    grad: Tensor, q: Tensor, k: Tensor, v: Tensor, out: Tensor, kept: tuple[Any, ...], by: Rows
-) -> tuple[Tensor, ...]:
-    """Gradients of q, k and v, of their shapes."""
+def attend_backward(grad: Tensor, kept: Kept, by: Rows) -> tuple[Tensor, ...]:
+    """Gradients of q, k and v, of the shapes that `attend` was given."""
     if by.group is None:
-        return _attend_backward(grad, q, k, v, out, kept, by)
-    whole, all_out, inner = kept
-    found = _attend_backward(by.group.to_heads(grad), *whole, all_out, inner, by)
+        return _attend_backward(grad, kept, by)
+    found = _attend_backward(by.group.to_heads(grad), kept, by)
     return tuple(by.group.to_tokens(each) for each in found)
 
 
@@ -77,9 +86,8 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, by: Rows) -> tuple[Tensor, tuple[An
     return out[0], out[1:4]
 
 
-def _attend_backward(
-    grad: Tensor, q: Tensor, k: Tensor, v: Tensor, out: Tensor, kept: tuple[Any, ...], by: Rows
-) -> tuple[Tensor, ...]:
+def _attend_backward(grad: Tensor, kept: Kept, by: Rows) -> tuple[Tensor, ...]:
+    q, k, v, out, further = kept.q, kept.k, kept.v, kept.out, kept.further
     if not q.is_cuda:
         with torch.enable_grad():
             inputs = [each.detach().requires_grad_() for each in (q, k, v)]
@@ -87,12 +95,12 @@ def _attend_backward(
     if _cudnn(q, by):
         longest = by.longest
         found = aten._scaled_dot_product_cudnn_attention_backward(
-            *(_dense(each, by) for each in (grad, q, k, v, out)), *kept, None, None, None, longest, longest,
-            0.0, True,
+            *(_dense(each, by) for each in (grad, q, k, v, out)), *further, None, None, None, longest,
+            longest, 0.0, True,
         )  # fmt: skip
         return tuple(one.transpose(1, 2).reshape(to.shape) for one, to in zip(found, (q, k, v), strict=True))
     return aten._flash_attention_backward(
-        grad, q, k, v, out, kept[0], by.starts, by.starts, by.longest, by.longest, 0.0, True, *kept[1:]
+        grad, q, k, v, out, further[0], by.starts, by.starts, by.longest, by.longest, 0.0, True, *further[1:]
     )
 
 

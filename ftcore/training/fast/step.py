@@ -120,7 +120,8 @@ class Step:
         torch.cuda.empty_cache()
         trained = sum(one.numel() for one in self.llm.parameters() if one.requires_grad)
         size = torch.finfo(self.parts.dtype).bits // 8
-        count = memory.to_recompute(memory.room(trained), self._layers, self.parts.tokens, size)
+        shared = self.parts.group is not None
+        count = memory.to_recompute(memory.room(trained), self._layers, self.parts.tokens, size, shared)
         most = torch.tensor(count, device="cuda")
         if dist.is_initialized():
             dist.all_reduce(most, op=dist.ReduceOp.MAX)

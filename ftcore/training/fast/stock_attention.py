@@ -8,7 +8,7 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-from ftcore.training.fast.rows import Rows, attend, attend_backward
+from ftcore.training.fast.rows import Kept, Rows, attend, attend_backward
 
 NAME = "ftcore_rows"
 
@@ -19,14 +19,15 @@ class AttendRows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, by: Rows) -> Tensor:
         out, kept = attend(q, k, v, by)
-        ctx.save_for_backward(q, k, v, out)
-        ctx.kept, ctx.by = kept, by
+        # Never in an attribute: an output that its own node holds is not freed.
+        ctx.save_for_backward(kept.q, kept.k, kept.v, kept.out)
+        ctx.further, ctx.by = kept.further, by
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        q, k, v, out = ctx.saved_tensors
-        return *attend_backward(grad.contiguous(), q, k, v, out, ctx.kept, ctx.by), None
+        kept = Kept(*ctx.saved_tensors, ctx.further)
+        return *attend_backward(grad.contiguous(), kept, ctx.by), None
 
 
 def use(llm: nn.Module) -> None:

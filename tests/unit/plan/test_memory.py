@@ -59,14 +59,17 @@ def test_measured_on_an_h100(words, gib):
     assert found.peak.allocated / GIB == pytest.approx(gib, rel=0.03)
 
 
+@pytest.mark.parametrize("shared", [1, 2])
 @pytest.mark.parametrize("targets", [["q_proj", "v_proj"], ["q_proj", "k_proj", "gate_proj"], None])
 @pytest.mark.parametrize("name", ["Meta-Llama-3-8B", "Qwen2.5-7B-Instruct", "SmolLM2-135M-Instruct"])
-def test_fused_layers_keep_what_they_say(name, targets):
+def test_fused_layers_keep_what_they_say(name, targets, shared):
     """`ftcore.training.fast.memory.kept_bytes`, from the same sizes."""
     from ftcore.training.fast.memory import kept_bytes, to_recompute
 
     a = read(KNOWN[name])
-    e = changed(composed(*LLAMA, "kernels=fast"), lora__targets=targets)
+    ranks = [f"hardware.devices_per_node={shared}", f"parallelism.sequence_parallel={shared}"]
+    base = composed(*LLAMA, "kernels=fast", "parallelism=ddp", *ranks)
+    e = changed(base, lora__targets=targets, max_length=4096 * shared)
 
     def projection(*names: str) -> SimpleNamespace:
         group = [one for one, _ in a.linears if one.name in names]
@@ -80,9 +83,9 @@ def test_fused_layers_keep_what_they_say(name, targets):
         qkv=qkv, o=o, gate_up=gate_up, down=down, projections=(qkv, o, gate_up, down), heads=a.heads
     )
     ours = layer(e, a, parts(e, a))
-    assert (ours.kept, ours.again) == kept_bytes(real, 4096, 2)
+    assert (ours.kept, ours.again) == kept_bytes(real, 4096, 2, shared > 1)
     for room in (0, 5 * ours.kept, 10**11):
-        found = to_recompute(room, [real] * a.layers, 4096, 2)
+        found = to_recompute(room, [real] * a.layers, 4096, 2, shared > 1)
         working = 4096 * 2 * (2 * gate_up.outputs + 2 * down.inputs + 4 * qkv.inputs) + 512 * 2**20
         assert fewest(room - working, a.layers, ours) == found
 
