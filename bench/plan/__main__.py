@@ -3,7 +3,7 @@
     python -m bench.plan --scratch FOLDER [--only NAMES] [--cards 0,1] [--seconds 540] [--json FILE]
     python -m bench.plan --again FILE
 
-Random weights of the shapes in `configurations.py` are written below --scratch (35 GB); every configuration
+Random weights of the shapes in `configurations.py` are written below --scratch (51 GB); every configuration
 is trained for four steps by the real worker, as many at once as there are cards. Nothing new is begun after
 --seconds. --again computes the predictions anew beside what FILE has measured, on any machine.
 """

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.plan.asked import composed, model, predicted
 from bench.plan.configurations import EVERY
-from ftcore.plan.shapes import KNOWN
+from bench.plan.shapes import SHAPES
 
 
 def again(kept: dict[str, Any]) -> list[dict[str, Any]]:
@@ -25,6 +25,6 @@ def again(kept: dict[str, Any]) -> list[dict[str, Any]]:
             one = known[row["name"]]
             place = model(scratch, one.shape)
             place.mkdir(exist_ok=True)
-            (place / "config.json").write_text(json.dumps(KNOWN[one.shape]), encoding="utf-8")
+            (place / "config.json").write_text(json.dumps(SHAPES[one.shape]), encoding="utf-8")
             rows.append(row | predicted(composed(one, scratch, *card).experiment, one.shape))
     return rows

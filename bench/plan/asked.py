@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.plan.configurations import Configuration
+from bench.plan.shapes import SHAPES
 from ftcore.config.compose import Composed, compose
 from ftcore.config.schema import Experiment
 from ftcore.plan.architecture import read
 from ftcore.plan.memory import GIB, memory
-from ftcore.plan.shapes import KNOWN
 from ftcore.plan.time import step
 
 ACCUMULATION, STEPS = 2, 4
@@ -46,7 +46,7 @@ def composed(one: Configuration, scratch: Path, *words: str) -> Composed:
 def predicted(e: Experiment, shape: str) -> dict[str, Any]:
     """What `plan` says: GiB that torch's allocator will have given out, whether it fits, and a step's seconds
     (None without rates of the card)."""
-    a = read(KNOWN[shape])
+    a = read(SHAPES[shape])
     found, time = memory(e, a), step(e, a, FULL)
     return {
         "planned_seconds": None if time is None else round(time.seconds, 4),

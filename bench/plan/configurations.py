@@ -4,12 +4,16 @@ from dataclasses import dataclass
 
 PLAIN, DEEPSPEED, QLORA = "plain", "deepspeed", "qlora"
 
+ATTENTION = "lora.targets=[q_proj,k_proj,v_proj,o_proj]"
 SEVEN = "lora.targets=[q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj]"
 RECOMPUTED = "model.activation_checkpointing=true"
 KEPT = "model.activation_checkpointing=false"
 
 LLAMA_8B, LLAMA_1B, QWEN_7B = "Meta-Llama-3-8B", "Llama-3.2-1B", "Qwen2.5-7B-Instruct"
-"""Shapes (`ftcore.plan.shapes.KNOWN`): the recipe's, one with tied embeddings, one with biases."""
+"""Shapes (`bench.plan.shapes`): the recipe's, one with tied embeddings, one with biases."""
+
+QWEN_MOE = "Qwen3-30B-A3B-12-layers"
+"""Of 128 experts a layer; 16 GB. `kernels.loss=fused` does not know the family."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,11 @@ EVERY = (
     _known("7b_stock_kept", QWEN_7B, 2048, 1, STOCK, KEPT, SEVEN, "rank=64"),
     _held_out("7b_fast_long", QWEN_7B, 8192, 2, FAST, SEVEN, "rank=128"),
     _known("7b_qlora", QWEN_7B, 512, 8, "lora=qlora", RECOMPUTED, SEVEN, "rank=8"),
+    _known("moe_recomputed", QWEN_MOE, 2048, 2, STOCK, RECOMPUTED, ATTENTION, "rank=64"),
+    _known("moe_kept", QWEN_MOE, 2048, 1, STOCK, KEPT, ATTENTION, "rank=64"),
+    _held_out("moe_kept_long", QWEN_MOE, 4096, 1, STOCK, KEPT, ATTENTION, "rank=16"),
+    _known("moe_adapted_recomputed", QWEN_MOE, 1024, 1, STOCK, RECOMPUTED, SEVEN, "rank=8"),
+    _held_out("moe_adapted", QWEN_MOE, 1024, 1, STOCK, KEPT, SEVEN, "rank=8"),
     _known("8b_ddp_x2", LLAMA_8B, 4096, 1, "parallelism=ddp", FAST, SEVEN, "rank=64", devices=2),
     _known("8b_shared_x2", LLAMA_8B, 8192, 1, *SHARED, FAST, SEVEN, "rank=64", devices=2),
     _held_out("8b_zero1_x2", LLAMA_8B, 4096, 2, "parallelism=zero1", FAST, SEVEN, "rank=64", devices=2),

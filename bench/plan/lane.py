@@ -52,7 +52,8 @@ def preload(group: str) -> None:
     compat.leave_out("bitsandbytes", "deepspeed")
     import torch
     import transformers.models.llama.modeling_llama
-    import transformers.models.qwen2.modeling_qwen2  # noqa: F401
+    import transformers.models.qwen2.modeling_qwen2
+    import transformers.models.qwen3_moe.modeling_qwen3_moe  # noqa: F401
 
     import ftcore.data.prepare
     import ftcore.training.engine  # noqa: F401

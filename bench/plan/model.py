@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.gpu.model import write_tokenizer
 from bench.gpu.shape import Shape
 from bench.plan.asked import ACCUMULATION, LARGEST, STEPS, model, rows
-from ftcore.plan.shapes import KNOWN
+from bench.plan.shapes import SHAPES
 
 DEVICES = 2
 LONGEST = 8192
@@ -21,7 +21,7 @@ def write_model(scratch: Path, shape: str) -> None:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    known = dict(KNOWN[shape])
+    known = dict(SHAPES[shape])
     config = AutoConfig.for_model(known.pop("model_type"), **known, max_position_embeddings=LONGEST)
     torch.manual_seed(0)
     torch.set_default_dtype(torch.bfloat16)
@@ -29,7 +29,8 @@ def write_model(scratch: Path, shape: str) -> None:
         llm = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
     folder = model(scratch, shape)
     part = folder.with_name(folder.name + ".part")
-    llm.save_pretrained(part, max_shard_size="4GB")
+    # Experts as the tensors that they are trained as: to take them apart and put them together takes minutes.
+    llm.save_pretrained(part, max_shard_size="4GB", save_original_format=False)
     write_tokenizer(part, Shape(shape, 0, 0, 0, 0, 0, known["vocab_size"]))
     part.rename(folder)
 

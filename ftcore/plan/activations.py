@@ -4,13 +4,17 @@ Symbols: n tokens, h hidden, i intermediate, q and kv the widths of all heads, s
 R whether an adapter is attached to a layer, r its rank.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ftcore.config.schema import Experiment
-from ftcore.plan.architecture import Architecture, Linear
+from ftcore.plan import experts
+from ftcore.plan.architecture import Architecture
+from ftcore.plan.experts import Block
+from ftcore.plan.inputs import Group, kept_inputs
 from ftcore.plan.parts import Parts
 from ftcore.plan.room import CHUNK_BYTES
-from ftcore.plan.states import low_rank, trained_parameters
+from ftcore.plan.states import low_rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +63,9 @@ def _stock(e: Experiment, a: Architecture, p: Parts) -> Layer:
 
     norms, 2 x (4 h + 4): an fp32 copy of their input and its scale; their output where it is an input below;
     attention: q, k, v, output, s (2 q + 2 kv), k and v as wide as q behind a mask, and 4 heads of logsumexp;
-    the MLP: gate, silu(gate) and up, 3 s i (a token passes through k experts where there are some; of
-    quantised layers in fp32);
-    inputs of linear layers: see `_inputs`.
+    inputs of linear layers: see `ftcore.plan.inputs`; and the widest of what stands behind attention.
 
-    Working: the gradients of the MLP's product, gate and up, and where they are of 16 bit the product's fp32
-    gradient that comes out of the adapter: n (3 s + 4) i, and of the hidden states, n (s + 4) h.
+    Working, of the hidden states: their gradients, n (s + 4) h.
     """
     s, h = p.compute, a.hidden
     repeated = a.q if p.masked else a.kv
@@ -73,67 +74,58 @@ def _stock(e: Experiment, a: Architecture, p: Parts) -> Layer:
         # The probabilities: fp32 out of the softmax, and as they meet v.
         attention += a.heads * e.max_length * (4 + s if s < 4 else 4)
     norms = 2 * (4 * h + 4)
-    widths = _mlp_width(a)
-    # bitsandbytes gives outputs the type of the input, which is fp32 here (`parts.residual`).
-    m = max(s, p.residual) if e.lora.quantization else s
+    if e.lora.method == "full":
+        norms += s * 2 * h  # their inputs, scaled, for their weights
     qk_norm = (4 * (a.q + a.kv) + 4 * (a.heads + a.kv_heads)) if a.qk_norm else 0
-    per_token = norms + qk_norm + attention + 3 * m * widths + _inputs(e, a, p)
+    per_token = norms + qk_norm + attention + kept_inputs(e, p, (a.attention[:3], a.attention[3:]))
     mask = e.max_length**2 * e.data.micro_batch_size * (1 + s) // max(a.layers, 1) if p.masked else 0
-    cast = 4 if m < 4 else 0
-    working = (3 * m + cast) * widths + (s + 4) * h
+    behind = _behind_attention(e, a, p)
     # Quantised weights are turned back into the compute type one layer at a time.
     whole = s * max(one.weights for one, _ in a.linears) if e.lora.quantization else 0
     return Layer(
-        kept=p.tokens * per_token + mask,
+        kept=p.tokens * per_token + mask + behind.kept,
         again=p.tokens * p.residual * h,
-        working=p.tokens * working + whole,
+        working=p.tokens * (s + 4) * h + behind.working + whole,
     )
 
 
-def _inputs(e: Experiment, a: Architecture, p: Parts) -> int:
-    """Bytes a token of the inputs that linear layers keep, since something is trained on them.
-
-    A 16-bit input of an fp32 adapter is cast to fp32, and under autocast back to 16 bit, anew for every
-    layer: each keeps its own. An adapter of the input's own type keeps that, shared by those that read it.
-    Dropout gives each an input of its own, and a mask, a byte an element.
-    """
-    s, own = p.compute, {one.name: one for one, _ in a.linears}
-    shared = (("q_proj", "k_proj", "v_proj"), ("o_proj",), ("gate_proj", "up_proj"), ("down_proj",))
-    if e.lora.method == "full":
-        # o's input is attention's output, kept already; the norms' inputs, scaled, are for their weights.
-        return s * (4 * a.hidden + _mlp_width(a))
-    bytes_ = 0
-    for names in shared:
-        targeted = [own[name] for name in names if name in own and _targeted(e, a, own[name])]
-        if not targeted:
-            continue
-        apart = p.trained != s or e.lora.dropout > 0
-        bytes_ += s * e.lora.rank * len(targeted)
-        if apart:
-            bytes_ += sum(_width(a, one) for one in targeted) * (s + (e.lora.dropout > 0))
-        elif names != ("o_proj",):
-            bytes_ += s * _width(a, targeted[0])
-    return bytes_
+def _behind_attention(e: Experiment, a: Architecture, p: Parts) -> Block:
+    """The larger one where some layers have experts and others an MLP."""
+    blocks = []
+    if a.layers > a.sparse_layers:
+        mlp = () if a.adapts_experts and e.lora.method != "full" else a.dense_mlp
+        blocks.append(_mlp(e, p, a.intermediate, (mlp[:2], mlp[2:])))
+    if a.sparse_layers:
+        blocks.append(_sparse(e, a, p))
+    return Block(max(one.kept for one in blocks), max(one.working for one in blocks))
 
 
-def _by_heads(e: Experiment, a: Architecture) -> int:
-    """Width of attention's output, where ranks share rows: by heads for attention's backward pass, beside the
-    one by tokens."""
-    return a.q if e.parallelism.sequence_parallel > 1 else 0
+def _mlp(e: Experiment, p: Parts, width: int, groups: Sequence[Group]) -> Block:
+    """Gate, silu(gate) and up, 3 s i (of quantised layers in fp32). Working: the gradients of the product,
+    gate and up, and where they are of 16 bit the product's fp32 gradient that comes out of the adapter:
+    n (3 s + 4) i."""
+    # bitsandbytes gives outputs the type of the input, which is fp32 here (`parts.residual`).
+    m = max(p.compute, p.residual) if e.lora.quantization else p.compute
+    kept = 3 * m * width + kept_inputs(e, p, groups)
+    cast = 4 if m < 4 else 0
+    return Block(kept=p.tokens * kept, working=p.tokens * (3 * m + cast) * width)
 
 
-def _targeted(e: Experiment, a: Architecture, one: Linear) -> bool:
-    return e.lora.targets is None or one.name in e.lora.targets
-
-
-def _width(a: Architecture, one: Linear) -> int:
-    return _mlp_width(a) if one.name == "down_proj" else one.inputs
-
-
-def _mlp_width(a: Architecture) -> int:
-    """Intermediate elements that a token passes through in the widest layer."""
-    sparse = a.experts_per_token * a.expert_intermediate + a.shared_intermediate if a.sparse_layers else 0
-    return max(sparse, a.intermediate if a.layers > a.sparse_layers else 0)
+def _sparse(e: Experiment, a: Architecture, p: Parts) -> Block:
+    """Experts, and the one that every token passes through: its output and its gate's sigmoid, s (h + 1). In
+    the backward pass it comes last. Full fine-tuning keeps what the router reads, which the shared expert
+    reads too."""
+    routed = experts.block(e, a, p)
+    if not a.shared_intermediate:
+        router = p.compute * a.hidden if e.lora.method == "full" else 0
+        return Block(routed.kept + p.tokens * router, routed.working)
+    gate, up, down, of_gate = a.sparse_mlp
+    shared = _mlp(e, p, a.shared_intermediate, ((gate, up, of_gate), (down,)))
+    output = p.tokens * p.compute * (a.hidden + 1)
+    return Block(
+        kept=routed.kept + shared.kept + output,
+        working=max(routed.working, shared.working - routed.kept) + output,
+    )
 
 
 def logits(e: Experiment, a: Architecture, p: Parts, labelled: float, cached: int = 0) -> int:
@@ -147,7 +139,7 @@ def logits(e: Experiment, a: Architecture, p: Parts, labelled: float, cached: in
     """
     flat = p.layers or p.attention or p.loss
     n = max(1, round(p.tokens * labelled)) if flat else p.tokens
-    hidden = n * (4 + 2 * p.compute) * a.hidden + _gathered_head(e, a, p)
+    hidden = n * (4 + 2 * p.compute) * a.hidden
     if not p.loss:
         # Of an fp32 head that is frozen autocast keeps no copy from one use to the next; the graph does.
         cast = p.compute * a.vocabulary * a.hidden if e.lora.quantization and p.compute < 4 else 0
@@ -161,15 +153,7 @@ def logits(e: Experiment, a: Architecture, p: Parts, labelled: float, cached: in
     return rows * a.vocabulary * p.compute + hidden + of_head + cast + cached
 
 
-def _gathered_head(e: Experiment, a: Architecture, p: Parts) -> int:
-    """Under ZeRO-3 the head's weights are gathered for the loss.
-
-    A lone rank copies them only where the loss reads them itself instead of calling the head, and only the
-    first time (`ZeROOrderedDict.__getitem__`), before AdamW has made its moments.
-    """
-    head = p.compute * a.vocabulary * a.hidden
-    if e.zero_stage != 3:
-        return 0
-    if e.world_size > 1:
-        return head
-    return max(0, head - 8 * trained_parameters(e, a)) if p.attention or p.loss else 0
+def _by_heads(e: Experiment, a: Architecture) -> int:
+    """Width of attention's output, where ranks share rows: by heads for attention's backward pass, beside the
+    one by tokens."""
+    return a.q if e.parallelism.sequence_parallel > 1 else 0

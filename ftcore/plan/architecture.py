@@ -170,19 +170,25 @@ class Architecture:
         ]
         return [(one, count) for one, count in every if targets is None or one.name in targets]
 
-    def lora_parameters(self, rank: int, targets: Sequence[str] | None) -> int:
-        """A (rank, in) and B (out, rank) for every targeted layer, and where experts are for each of them:
-        gate and up, which are one tensor, share an adapter of twice the rank."""
-        linear = sum(rank * (one.inputs + one.outputs) * count for one, count in self.targeted(targets))
-        if not self.adapts_experts:
-            return linear
+    def adapted_experts(self, targets: Sequence[str] | None) -> tuple[bool, bool]:
+        """Whether the experts' gate and up, which are one tensor, and their down have an adapter. Without
+        targets the names are those of linear layers, so that a model whose layers are all sparse has none."""
+        if not self.adapts_experts or (targets is None and self.layers == self.sparse_layers):
+            return False, False
         names = (*GATE_UP, "down_proj") if targets is None else targets
-        width = 0
-        if any(name in names for name in GATE_UP):
-            width += 2 * (self.hidden + 2 * self.expert_intermediate)
-        if "down_proj" in names:
-            width += self.hidden + self.expert_intermediate
-        return linear + rank * width * self.experts * self.sparse_layers
+        return any(name in names for name in GATE_UP), "down_proj" in names
+
+    def expert_adapters(self, rank: int, targets: Sequence[str] | None) -> int:
+        """Parameters of the adapters of all experts, one for each; of gate and up of twice the rank."""
+        gate_up, down = self.adapted_experts(targets)
+        width = gate_up * 2 * (self.hidden + 2 * self.expert_intermediate)
+        width += down * (self.hidden + self.expert_intermediate)
+        return rank * width * self.experts * self.sparse_layers
+
+    def lora_parameters(self, rank: int, targets: Sequence[str] | None) -> int:
+        """A (rank, in) and B (out, rank) for every targeted layer, and the experts' adapters."""
+        linear = sum(rank * (one.inputs + one.outputs) * count for one, count in self.targeted(targets))
+        return linear + self.expert_adapters(rank, targets)
 
 
 def find(path: str) -> tuple[Architecture, str]:
@@ -250,7 +256,8 @@ def _llama(config: Config) -> Architecture:
 
 
 def _mistral(config: Config) -> Architecture:
-    return Architecture(**_common(config), sliding_window=config.get("sliding_window"))
+    # transformers leaves values that are its defaults out of the file.
+    return Architecture(**_common(config), sliding_window=config.get("sliding_window", 4096))
 
 
 def _qwen2(config: Config) -> Architecture:
@@ -292,8 +299,10 @@ def _qwen3_moe(config: Config) -> Architecture:
 def _qwen_experts(config: Config) -> dict[str, Any]:
     layers, step = _size(config, "num_hidden_layers"), _size(config, "decoder_sparse_step", 1)
     dense = config.get("mlp_only_layers") or []
+    # The second name is the one that transformers 5 saves qwen3_moe's under.
+    saved = "num_local_experts" in config and "num_experts" not in config
     return {
-        "experts": _size(config, "num_experts"),
+        "experts": _size(config, "num_local_experts" if saved else "num_experts"),
         "experts_per_token": _size(config, "num_experts_per_tok"),
         "expert_intermediate": _size(config, "moe_intermediate_size"),
         "dense_layers": sum(1 for n in range(layers) if n in dense or (n + 1) % step),

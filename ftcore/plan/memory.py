@@ -8,12 +8,13 @@ layer and that of the first one, and the optimiser's step.
 from dataclasses import dataclass, fields, replace
 
 from ftcore.config.schema import Experiment
+from ftcore.plan import experts
 from ftcore.plan.activations import Layer, layer, logits
 from ftcore.plan.architecture import Architecture
 from ftcore.plan.batch import batch
 from ftcore.plan.parts import Parts, parts
 from ftcore.plan.room import fewest, for_activations, working
-from ftcore.plan.states import States, states, trained_parameters, zero_of
+from ftcore.plan.states import States, gathered_head, states, trained_parameters, zero_of
 
 GIB = 2**30
 
@@ -101,11 +102,12 @@ def memory(e: Experiment, a: Architecture, labelled: float = 1.0) -> Memory:
     p = parts(e, a)
     s, one, n = states(e, a, p), layer(e, a, p), trained_parameters(e, a)
     again = recomputed(e, a, p, s, one)
-    kept, last = _kept(a, p, one, again, n)
-    head = logits(e, a, p, labelled, _cached(a, p, again, n))
+    copied = n - experts.trained(e, a)
+    kept, last = _kept(a, p, one, again, copied)
+    head = logits(e, a, p, labelled, _cached(a, p, again, copied))
     held = s.gradients if batch(e).accumulation > 1 else 0
     seen = {
-        "loss": _terms(e, replace(s, communication=s.standing), held, kept, head, 0),
+        "loss": _terms(e, replace(s, communication=s.standing + gathered_head(e, a, p)), held, kept, head, 0),
         # The last layer's gradients are there, and those of the head that came before it.
         "backward, last layer": _terms(e, s, max(held, s.gradients // a.layers), kept + last, 0, one.working),
         "backward, first layer": _terms(e, s, s.gradients, one.kept, 0, one.working),
@@ -140,19 +142,19 @@ def framework(e: Experiment) -> int:
     return CONTEXT + (COLLECTIVES if e.world_size > 1 else 0)
 
 
-def _kept(a: Architecture, p: Parts, one: Layer, again: int, trained: int) -> tuple[int, int]:
+def _kept(a: Architecture, p: Parts, one: Layer, again: int, copied: int) -> tuple[int, int]:
     """(kept by all layers, and what the last one, computed again, has on top)."""
     kept = again * one.again + (a.layers - again) * one.kept
     if not p.layers and p.trained != p.compute:
         # Autocast's 16-bit copies of what is trained: held by the graph, of the layers that are kept.
-        kept += (a.layers - again) * (p.compute * trained // a.layers)
+        kept += (a.layers - again) * (p.compute * copied // a.layers)
     return kept, one.kept if again == a.layers else 0
 
 
-def _cached(a: Architecture, p: Parts, again: int, trained: int) -> int:
+def _cached(a: Architecture, p: Parts, again: int, copied: int) -> int:
     """Autocast's 16-bit copies of what is trained in layers that are computed again: no graph holds them, but
     autocast itself does until the forward pass is over."""
-    return 0 if p.layers or p.trained == p.compute else p.compute * trained * again // a.layers
+    return 0 if p.layers or p.trained == p.compute else p.compute * copied * again // a.layers
 
 
 def _stepping(e: Experiment, trained: int) -> int:

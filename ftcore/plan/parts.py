@@ -74,5 +74,5 @@ def parts(e: Experiment, a: Architecture) -> Parts:
         tokens=-(-e.max_length * e.data.micro_batch_size // e.parallelism.sequence_parallel),
         masked=not attention
         and e.model.attention != "flash_attention_2"
-        and (e.data.packing or a.sliding_window is not None),
+        and (e.data.packing or bool(a.sliding_window and a.sliding_window <= e.max_length)),
     )

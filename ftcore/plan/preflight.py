@@ -19,6 +19,8 @@ from ftcore.config.xtuner.model import weights
 from ftcore.evaluation.heldout_text import PYTHON_REFERENCE
 from ftcore.hardware.detect import this_machine
 from ftcore.hardware.software import ranks_use_this_interpreter, this_interpreter, unfit
+from ftcore.plan.architecture import GATE_UP
+from ftcore.plan.needs import shape
 from ftcore.tracking.packages import needed as trackers
 
 TRAINING = ("torch", "transformers", "xtuner", "mmengine", "peft", "datasets")
@@ -36,12 +38,18 @@ FOLLOWED_BY_DEEPSPEED = (
 )
 """Under DeepSpeed clipping and scaling are its own."""
 
+ORDERS = (
+    ("layers", "fused", "fused layers are"), ("loss", "fused", "the fused loss is"),
+    ("attention", "rows", "attention by rows is"),
+)  # fmt: skip
+"""Part of `kernels`, how ftcore's own is ordered, and what it is."""
+
 
 def preflight(e: Experiment) -> list[Problem]:
     """All that is missing here."""
     checks = (
-        packages, software, tracker, model, kernels, data, heldout, followed, precision, machine,
-        disk, cluster,
+        packages, software, tracker, model, kernels, adapted_experts, data, heldout, followed, precision,
+        machine, disk, cluster,
     )  # fmt: skip
     return [problem for check in checks for problem in check(e)]
 
@@ -101,17 +109,32 @@ def model(e: Experiment) -> Iterator[Problem]:
 
 
 def kernels(e: Experiment) -> Iterator[Problem]:
-    """Fused layers that are ordered for a model of another family, where its folder is seen from here."""
+    """ftcore's parts that are ordered for a model of another family, where its folder is seen from here."""
     family = _model_type(Path(e.model.path).expanduser())
     if family is None or family in FUSED_FAMILIES:
         return
     ours = ", ".join(FUSED_FAMILIES)
-    if e.kernels.layers == "fused":
-        message = f"{e.model.path} is of the {family} family, and fused layers are there for {ours}"
-        yield Problem("kernels.layers", message, "auto, stock")
+    for part, own, what in ORDERS:
+        if getattr(e.kernels, part) == own:
+            message = f"{e.model.path} is of the {family} family, and {what} there for {ours}"
+            yield Problem(f"kernels.{part}", message, "auto, stock")
     if e.kernels.frozen_weights == "fp8":
         message = f"fused layers alone read fp8; they are there for {ours}, and {e.model.path} is {family}"
         yield Problem("kernels.frozen_weights", message, "native")
+
+
+def adapted_experts(e: Experiment) -> Iterator[Problem]:
+    """What PEFT (0.21) refuses of adapters on tensors of experts, where the model's shape is known."""
+    a, _ = shape(e.model.path)
+    if a is None or e.lora.method == "full" or not any(a.adapted_experts(e.lora.targets)):
+        return
+    if e.lora.dropout:
+        message = "there is no dropout before adapters on experts, which are added to the weights themselves"
+        yield Problem("lora.dropout", message, "0.0, or lora.targets without gate_proj, up_proj, down_proj")
+    named = [name for name in GATE_UP if e.lora.targets is None or name in e.lora.targets]
+    if len(named) == 1:
+        message = f"{named[0]} of experts is one tensor with {next(n for n in GATE_UP if n not in named)}"
+        yield Problem("lora.targets", message, f"both of {', '.join(GATE_UP)}, or neither")
 
 
 def _model_type(folder: Path) -> str | None:

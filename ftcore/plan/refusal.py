@@ -2,6 +2,7 @@
 
 from ftcore.config.errors import Problem
 from ftcore.config.schema import Experiment
+from ftcore.config.schema.kernels import FUSED_FAMILIES
 from ftcore.plan.architecture import Architecture
 from ftcore.plan.data import Seen, data_of
 from ftcore.plan.fit import TOKENS, Turned, fit
@@ -15,7 +16,8 @@ ERROR = 0.05
 measured is 0.9 % (docs/plan.md)."""
 
 ROUGH_ERROR = 0.3
-"""The same for what the model only knows roughly: experts, 8-bit weights, sequences shared by ranks."""
+"""The same for what was not compared with a card, or is known only roughly: experts, 8-bit weights, sequences
+shared by ranks."""
 
 FORCE = "--force queues it all the same"
 TURNED: tuple[Turned, ...] = ("max_length", "micro_batch_size", "nodes")
@@ -103,7 +105,8 @@ def _instead(e: Experiment, a: Architecture) -> str:
         found = fit(e, a, turned)
         if found.value is not None:
             words.append(f"{found.key}={found.value}")
-    others = ["" if parts(e, a).loss else "kernels.loss=fused", _again(e), _sharing(e), _training(e)]
+    fused = not parts(e, a).loss and a.family in FUSED_FAMILIES
+    others = ["kernels.loss=fused" if fused else "", _again(e), _sharing(e), _training(e)]
     helped = ", ".join(filter(None, others))
     alone = f"{' or '.join(words)} (plan --fit)" if words else "no max_length, micro batch or nodes alone"
     return f"{alone}; see also {helped}" if helped else alone

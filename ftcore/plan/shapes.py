@@ -28,6 +28,14 @@ _LLAMA3_70B = _config("llama", 8192, 28672, 80, 64, 8, 128_256)
 _LLAMA32_1B = _config("llama", 2048, 8192, 16, 32, 8, 128_256, tie_word_embeddings=True)
 _MISTRAL_7B = _config("mistral", 4096, 14336, 32, 32, 8, 32_000)
 _MIXTRAL = _config("mixtral", 4096, 14336, 32, 32, 8, 32_000, num_local_experts=8, num_experts_per_tok=2)
+_QWEN3_30B_A3B = _config(
+    "qwen3_moe", 2048, 6144, 48, 32, 4, 151_936, head_dim=128, moe_intermediate_size=768, num_experts=128,
+    num_experts_per_tok=8, norm_topk_prob=True,
+)  # fmt: skip
+_QWEN15_MOE = _config(
+    "qwen2_moe", 2048, 5632, 24, 16, 16, 151_936, moe_intermediate_size=1408,
+    shared_expert_intermediate_size=5632, num_experts=60, num_experts_per_tok=4,
+)  # fmt: skip
 _SMOLLM2_135M = _config("llama", 576, 1536, 30, 9, 3, 49_152, tie_word_embeddings=True)
 
 KNOWN: dict[str, Config] = {
@@ -45,6 +53,9 @@ KNOWN: dict[str, Config] = {
     "Mixtral-8x7B-v0.1": _MIXTRAL,
     "Mixtral-8x7B-Instruct-v0.1": _MIXTRAL,
     "Qwen2.5-7B-Instruct": _config("qwen2", 3584, 18944, 28, 28, 4, 152_064),
+    "Qwen1.5-MoE-A2.7B": _QWEN15_MOE,
+    "Qwen1.5-MoE-A2.7B-Chat": _QWEN15_MOE,
     "Qwen3-8B": _config("qwen3", 4096, 12288, 36, 32, 8, 151_936, head_dim=128),
+    "Qwen3-30B-A3B": _QWEN3_30B_A3B,
     "SmolLM2-135M-Instruct": _SMOLLM2_135M,
 }

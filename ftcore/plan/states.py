@@ -145,3 +145,17 @@ def _communication(e: Experiment, a: Architecture, p: Parts, n: int) -> int:
         most = int(zero.tuning.get("stage3_max_live_parameters", LIVE)) + a.layer_parameters
         live = p.compute * min(a.parameters, most) if e.world_size > 1 else 0
     return p.compute * bucket * buckets + live
+
+
+def gathered_head(e: Experiment, a: Architecture, p: Parts) -> int:
+    """Under ZeRO-3 the head's weights are gathered for the loss, on top of what stands.
+
+    A lone rank copies them only where the loss reads them itself instead of calling the head, and only the
+    first time (`ZeROOrderedDict.__getitem__`), before AdamW has made its moments.
+    """
+    head = p.compute * a.vocabulary * a.hidden
+    if e.zero_stage != 3:
+        return 0
+    if e.world_size > 1:
+        return head
+    return max(0, head - 8 * trained_parameters(e, a)) if p.attention or p.loss else 0

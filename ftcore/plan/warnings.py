@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ftcore.config.schema import Experiment, SlurmCluster
+from ftcore.config.schema.kernels import FUSED_FAMILIES
 from ftcore.plan.architecture import Architecture
 from ftcore.plan.host import Disk, Host
 from ftcore.plan.memory import GIB, MARGIN, Memory, memory
@@ -238,7 +239,8 @@ def slurm_bytes(text: str | None) -> int | None:
 
 
 def _holds_all(k: Known) -> bool:
-    return k.a is not None and not parts(k.e, k.a).loss
+    """Whether logits of every position are held, and need not be."""
+    return k.a is not None and k.a.family in FUSED_FAMILIES and not parts(k.e, k.a).loss
 
 
 def _offloads(e: Experiment) -> bool:

@@ -11,6 +11,7 @@ intermediate, q and kv the widths of all heads, V vocabulary, s bytes of the com
 from dataclasses import dataclass
 
 from ftcore.config.schema import Experiment
+from ftcore.plan import experts
 from ftcore.plan.architecture import Architecture
 from ftcore.plan.parts import Parts
 
@@ -104,20 +105,27 @@ def work(a: Architecture, by: How, micro: Micro, again: int) -> Work:
     """The work of `micro` on `a`, of whose layers `again` are computed twice.
 
     Forward 2 n P, and the same back through frozen weights; trained ones have a gradient of their own, 2 n P
-    more. Causal attention is 2 q (sum of squares) forward, half of what a full square takes, and 2.5 times
-    that backward (its kernels compute the scores again). The head gives its input a gradient: 4 m h V.
+    more, and so have experts with adapters (`ftcore.plan.experts`). Causal attention is 2 q (sum of squares)
+    forward, half of what a full square takes, and 2.5 times that backward (its kernels compute the scores
+    again). The head gives its input a gradient: 4 m h V.
     """
     n, share = micro.tokens, again / a.layers
+    full, sparse = by.method == "full", a.sparse_layers
     frozen, low = 2 * linear_weights(a), 2 * _adapters(a, by)
-    forward = n * (frozen + low) - _spared(a, by, micro)
-    backward = forward + n * (frozen if by.method == "full" else low)
+    folded = (0, 0) if full else experts.adapter_operations(a, by.rank, by.targets)
+    forward = n * (frozen + low) - _spared(a, by, micro) + sparse * folded[0]
+    trained = frozen if full else low + 2 * _adapted_experts(a, by)
+    backward = n * (frozen + low + trained) - _spared(a, by, micro) + sparse * folded[1]
     attention = (4 if by.masked else 2) * a.layers * a.q * micro.squares
-    moved = a.layers * (n * _moved(a, by) + _dequantised(a, by))
+    moved = n * _moved(a, by) + _dequantised(a, by)
+    read = experts.weight_bytes(a, by.size, by.targets, full) if sparse else (0, 0)
     return Work(
         linear=Passes(forward, backward, share * forward),
         attention=Passes(attention, 2.5 * attention, share * attention),
-        elementwise=Passes(moved, 2 * moved, share * moved),
-        head=micro.labelled * a.hidden * a.vocabulary * (6 if by.method == "full" else 4),
+        elementwise=Passes(
+            moved + sparse * read[0], 2 * moved + sparse * read[1], share * (moved + sparse * read[0])
+        ),
+        head=micro.labelled * a.hidden * a.vocabulary * (6 if full else 4),
         layers=a.layers,
         again=again,
         masked=by.masked,
@@ -130,18 +138,17 @@ def linear_weights(a: Architecture) -> int:
     return sum(one.weights * count for one, count in a.linears) + routed * a.sparse_layers
 
 
-def _intermediate(a: Architecture) -> int:
-    """Width of the MLP that a token passes through, all its experts together."""
-    if a.experts:
-        return a.experts_per_token * a.expert_intermediate + a.shared_intermediate
-    return a.intermediate
-
-
 def _adapters(a: Architecture, by: How) -> int:
     """Weights of all adapters that a token passes through."""
     if by.method == "full":
         return 0
     return sum(by.rank * (one.inputs + one.outputs) * count for one, count in a.targeted(by.targets))
+
+
+def _adapted_experts(a: Architecture, by: How) -> int:
+    """Weights of a token's experts whose sum with an adapter has a gradient."""
+    gate_up, down = a.adapted_experts(by.targets)
+    return a.sparse_layers * a.experts_per_token * a.hidden * a.expert_intermediate * (2 * gate_up + down)
 
 
 def _spared(a: Architecture, by: How, micro: Micro) -> float:
@@ -154,29 +161,30 @@ def _spared(a: Architecture, by: How, micro: Micro) -> float:
 
 
 def _moved(a: Architecture, by: How) -> float:
-    """Bytes a token and layer that passes over memory read and write, forward, beside the products' own.
+    """Bytes a token that passes over memory read and write in all layers, forward, beside the products' own.
 
     Fused (`ftcore/training/fast/layer.py`): two norms with the residual 6 h, the output's sum 3 h, rotation
     2 (q + kv), the MLP's product 3 i. transformers' and PEFT's, by what their code says (a calibration finds
     how far from it they are): norms in fp32 in six passes each, residuals 6 h, rotation 6 (q + kv), silu and
     product 5 i; of an adapted layer its input to fp32 and back, and three passes over its output.
     """
-    wide = _intermediate(a)
     if by.fused:
-        return by.size * (9 * a.hidden + 2 * (a.q + a.kv) + 3 * wide)
+        return a.layers * by.size * (9 * a.hidden + 2 * (a.q + a.kv) + 3 * a.intermediate)
     adapted = 0.0
     if by.method != "full":
         adapted = sum(
-            (8 + 2 * by.size) * one.inputs + 5 * by.size * one.outputs
-            for one in (*a.attention, *a.dense_mlp)
-            if by.targets is None or one.name in by.targets
+            count * ((8 + 2 * by.size) * one.inputs + 5 * by.size * one.outputs)
+            for one, count in a.targeted(by.targets)
         )
     norms = 2 * 6 * 4 * a.hidden
-    return norms + by.size * (6 * a.hidden + 6 * (a.q + a.kv) + 5 * wide) + adapted
+    every = a.layers * (norms + by.size * (6 * a.hidden + 6 * (a.q + a.kv)))
+    dense = (a.layers - a.sparse_layers) * by.size * 5 * a.intermediate
+    sparse = a.sparse_layers * experts.routed_bytes(a, by.size) if a.sparse_layers else 0
+    return every + dense + sparse + adapted
 
 
 def _dequantised(a: Architecture, by: How) -> float:
-    """Bytes a layer that turn quantised weights into 16-bit ones and are read again, in every pass."""
+    """Bytes that turn quantised weights into 16-bit ones and are read again, in every pass."""
     if by.bits is None:
         return 0.0
-    return (by.bits / 8 + 2 * by.size) * sum(one.weights for one in (*a.attention, *a.dense_mlp))
+    return (by.bits / 8 + 2 * by.size) * sum(one.weights * count for one, count in a.linears)

@@ -18,6 +18,8 @@ SHAPES = {
     "mixtral_8x7b": KNOWN["Mixtral-8x7B-v0.1"],
     "qwen2_5_7b": KNOWN["Qwen2.5-7B-Instruct"],
     "qwen3_8b": KNOWN["Qwen3-8B"],
+    "qwen3_30b_a3b": KNOWN["Qwen3-30B-A3B"],
+    "qwen1_5_moe": KNOWN["Qwen1.5-MoE-A2.7B"],
     "smollm2_tied": KNOWN["SmolLM2-135M-Instruct"],
     "llama_biases": SMALL | {"model_type": "llama", "attention_bias": True, "mlp_bias": True},
     "llama_head_dim": SMALL | {"model_type": "llama", "head_dim": 32},
@@ -63,6 +65,27 @@ def test_parameters_are_those_of_the_real_model(config):
     assert found.lora_parameters(8, None) == trained
 
 
+@pytest.mark.parametrize("targets", [SEVEN, ("q_proj", "down_proj"), ("gate_proj", "up_proj")], ids=",".join)
+def test_adapters_of_experts_are_those_of_peft(targets):
+    """qwen3_moe, all of whose layers are sparse."""
+    from peft import LoraConfig, get_peft_model
+
+    config = {name: value for name, value in SHAPES["qwen3_moe"].items() if name != "mlp_only_layers"}
+    tuned = get_peft_model(real(config), LoraConfig(r=8, target_modules=[*targets]), low_cpu_mem_usage=True)
+    trained = sum(one.numel() for one in tuned.parameters() if one.requires_grad)
+    assert read(config).lora_parameters(8, targets) == trained
+
+
+@pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES)
+def test_a_config_that_transformers_saves_is_read_alike(config, tmp_path):
+    """Of a merged model: some keys have other names then."""
+    from transformers import AutoConfig
+
+    stated = config | {"sliding_window": None}  # mistral's would be 4096, were nothing said
+    AutoConfig.for_model(**stated).save_pretrained(tmp_path)
+    assert find(str(tmp_path))[0] == read(stated)
+
+
 def test_every_family_is_compared_with_the_real_one():
     """A family that is added here is added there."""
     assert {config["model_type"] for config in SHAPES.values()} == set(FAMILIES)
@@ -74,6 +97,8 @@ def test_published_sizes():
     assert llama.parameters == 8_030_261_248 and "known shape" in where
     assert llama.lora_parameters(64, SEVEN) == llama.lora_parameters(64, None) == 167_772_160
     assert read(KNOWN["Mixtral-8x7B-v0.1"]).parameters == 46_702_792_704
+    assert read(KNOWN["Qwen3-30B-A3B"]).parameters == 30_532_122_624
+    assert read(KNOWN["Qwen1.5-MoE-A2.7B"]).parameters == 14_315_784_192
     assert read(KNOWN["Llama-2-7b-hf"]).parameters == 6_738_415_616
 
 

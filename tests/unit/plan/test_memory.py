@@ -15,6 +15,7 @@ from ftcore.plan.memory import GIB, fewest, memory
 from ftcore.plan.parts import parts
 from ftcore.plan.shapes import KNOWN
 from ftcore.plan.states import states
+from tests.fixtures.saved_tensors import saved_bytes
 
 H100 = (
     "hardware=cuda", "hardware.arch=sm_90", "hardware.memory_gib=79.2", "hardware.devices_per_node=1",
@@ -90,6 +91,7 @@ def test_fused_layers_keep_what_they_say(name, targets, shared):
         assert fewest(room - working, a.layers, ours) == found
 
 
+SEVEN = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 TINY = {
     "model_type": "llama", "hidden_size": 64, "intermediate_size": 160, "num_hidden_layers": 2,
     "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 96,
@@ -108,37 +110,12 @@ def test_stock_layers_keep_what_autograd_saves(family, dropout):
     one, p = layer(e, a, parts(e, a)), parts(e, a)
     assert p.tokens == 64 and not p.layers
     copies = 2 * a.lora_parameters(4, None) // a.layers
-    real = saved_bytes(given, 4, dropout) - saved_bytes(given, 3, dropout)
+    more, fewer = (saved_bytes(given, n, targets=SEVEN, dropout=dropout) for n in (4, 3))
+    real = more - fewer
     if dropout:  # a CPU's mask is of the input's type, fp32; an accelerator's is a byte an element
         widths = sum(linear.inputs * count for linear, count in a.linears) // a.layers
         real -= 3 * widths * p.tokens
     assert one.kept + copies == pytest.approx(real, rel=0.03)
-
-
-def saved_bytes(config: dict, layers: int, dropout: float) -> int:
-    """Of distinct storages, less the parameters' own."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    torch.manual_seed(0)
-    settings_ = AutoConfig.for_model(**config | {"num_hidden_layers": layers})
-    llm = AutoModelForCausalLM.from_config(settings_).to(torch.bfloat16)
-    names = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-    llm = get_peft_model(llm, LoraConfig(r=4, lora_dropout=dropout, target_modules=names)).train()
-    own = {one.untyped_storage().data_ptr() for one in llm.parameters()}
-    # Held, so that no address is used again.
-    saved = {}
-
-    def pack(tensor):
-        saved.setdefault(tensor.untyped_storage().data_ptr(), tensor.detach().untyped_storage())
-        return tensor
-
-    ids = torch.arange(64)[None]
-    hooks = torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor)
-    with hooks, torch.autocast("cpu", dtype=torch.bfloat16):
-        llm(input_ids=ids, labels=ids, use_cache=False)
-    return sum(one.nbytes() for at, one in saved.items() if at not in own)
 
 
 SETTINGS = st.fixed_dictionaries(

@@ -1,4 +1,5 @@
-"""Fused layers are refused for a model that they are not written for, where its folder can be seen."""
+"""ftcore's parts are refused for a model that they are not written for, where its folder can be seen; so is
+what PEFT does not adapt of experts."""
 
 import json
 
@@ -6,7 +7,8 @@ import pytest
 
 from ftcore.config.compose import compose
 from ftcore.config.schema.kernels import FUSED_FAMILIES
-from ftcore.plan.preflight import kernels, preflight
+from ftcore.plan.preflight import adapted_experts, kernels, preflight
+from ftcore.plan.shapes import KNOWN
 
 H100 = ["hardware=cuda", "hardware.arch=sm_90", "precision=bf16"]
 
@@ -20,7 +22,7 @@ def told(tmp_path):
             (tmp_path / "config.json").write_text(config, encoding="utf-8")
         model = ["model=custom", f"model.path={tmp_path}", "model.template=qwen_chat"]
         e = compose([*H100, *model, *words]).experiment
-        found = list(kernels(e))
+        found = [*kernels(e), *adapted_experts(e)]
         assert set(found) <= set(preflight(e))
         return [problem.key for problem in found]
 
@@ -36,8 +38,10 @@ def test_family_that_there_are_layers_for(told, family):
 def test_other_family(told):
     """Another family is told of each order that it cannot follow, and of none where it was left to ftcore."""
     other = json.dumps({"model_type": "internlm2"})
-    assert told(other, "kernels=fast") == ["kernels.layers"]
-    assert told(other, "kernels=fast_fp8") == ["kernels.layers", "kernels.frozen_weights"]
+    fast = ["kernels.layers", "kernels.loss", "kernels.attention"]
+    assert told(other, "kernels=fast") == fast
+    assert told(other, "kernels=fast_fp8") == [*fast, "kernels.frozen_weights"]
+    assert told(other, "kernels=stock", "kernels.loss=fused") == ["kernels.loss"]
     assert told(other, "kernels.frozen_weights=fp8") == ["kernels.frozen_weights"]
     assert told(other, "kernels=auto") == told(other, "kernels=stock") == []
 
@@ -46,3 +50,29 @@ def test_other_family(told):
 def test_family_that_cannot_be_told(told, config):
     """A model that is elsewhere, or whose configuration cannot be read, is the worker's to judge."""
     assert told(config, "kernels=fast_fp8") == []
+
+
+MOE = KNOWN["Qwen3-30B-A3B"]
+
+
+@pytest.mark.parametrize(
+    ("words", "keys"),
+    [
+        (["lora.targets=[q_proj,gate_proj,up_proj,down_proj]"], []),
+        (["lora.targets=[q_proj,gate_proj,up_proj]", "lora.dropout=0.1"], ["lora.dropout"]),
+        (["lora.targets=[q_proj,v_proj]", "lora.dropout=0.1"], []),
+        (["lora.targets=null", "lora.dropout=0.1"], []),
+        (["lora.targets=[down_proj,up_proj]"], ["lora.targets"]),
+        (["lora.targets=[gate_proj]", "lora.dropout=0.1"], ["lora.dropout", "lora.targets"]),
+        (["lora=full", "lora.dropout=0.1"], []),
+    ],
+    ids=" ".join,
+)
+def test_adapters_of_experts(told, words, keys):
+    """No dropout, and gate and up together; told before anything is queued."""
+    assert told(json.dumps(MOE), "kernels=stock", *words) == keys
+
+
+def test_a_dense_model_takes_either(told):
+    dense = json.dumps(KNOWN["Qwen3-8B"])
+    assert told(dense, "kernels=stock", "lora.targets=[gate_proj]", "lora.dropout=0.1") == []

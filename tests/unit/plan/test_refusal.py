@@ -83,6 +83,7 @@ def test_rough_parts_are_refused_later():
         return Room().refused(e.model_copy(update={"hardware": hardware}))
 
     assert with_card(1.2) is None and with_card(1.4) is not None
+    assert "kernels.loss=fused" not in str(with_card(1.4))  # which does not know experts
 
 
 @settings(max_examples=60, deadline=None)

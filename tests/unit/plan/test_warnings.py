@@ -6,7 +6,7 @@ from ftcore.config.compose import compose
 from ftcore.plan.architecture import find
 from ftcore.plan.host import Disk, Host, disk, host
 from ftcore.plan.memory import memory
-from ftcore.plan.warnings import RULES, Known, slurm_bytes
+from ftcore.plan.warnings import RULES, Known, full_logits, slurm_bytes
 
 H100 = (
     "hardware=cuda", "hardware.arch=sm_90", "hardware.memory_gib=79.2", "hardware.devices_per_node=4",
@@ -99,6 +99,16 @@ def test_full_logits_of_the_original_recipe():
     found = memory(e, a)
     assert found.phase == "loss"
     assert 0 <= found.peak.logits - 12 * 1664 * 128_256 < 100 * 2**20
+
+
+def test_full_logits_are_not_blamed_where_there_is_no_other_loss():
+    """The fused loss does not know qwen3_moe."""
+    words = ["model.path=Qwen/Qwen3-30B-A3B", "data.micro_batch_size=4"]
+    e = compose([*STOCK, *words]).experiment
+    a = find(e.model.path)[0]
+    found = memory(e, a)
+    assert found.phase == "loss"
+    assert not list(full_logits(Known(e, a, found)))
 
 
 def test_host_memory_while_loading():

@@ -78,6 +78,46 @@ def test_a_token_passes_through_its_experts_alone():
     assert linear_weights(mixtral) == 32 * (attention + 2 * 3 * 4096 * 14336 + 4096 * 8)
 
 
+QWEN_MOE = read(KNOWN["Qwen3-30B-A3B"])
+SEVEN = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+EXPERTS = 3 * 128 * 2048 * 768
+
+
+def test_experts_are_read_whole_however_few_the_tokens():
+    """Bytes without a token: the weights of every layer's experts, in every pass; trained ones have a
+    gradient that is written."""
+    frozen = replace(STOCK, targets=SEVEN[:4])
+    found = work(QWEN_MOE, frozen, Micro(0, 0, 0), again=48).elementwise
+    assert found.forward == found.backward == found.recompute == 48 * 2 * EXPERTS
+    full = work(QWEN_MOE, replace(STOCK, method="full"), Micro(0, 0, 0), again=0).elementwise
+    assert (full.forward, full.backward) == (48 * 2 * EXPERTS, 48 * 4 * EXPERTS)
+
+
+def test_adapted_experts_are_put_together_whatever_the_tokens():
+    """Rank 64: E in out r for each of gate, up (of twice the rank) and down, 2 operations each, twice; and
+    their sum has a gradient as trained weights have."""
+    by = replace(STOCK, targets=SEVEN)
+    nothing = work(QWEN_MOE, by, Micro(0, 0, 0), again=0).linear
+    assert nothing.forward == nothing.backward == 48 * 2 * 2 * 64 * 5 * EXPERTS // 3
+    attention, adapted = (
+        work(QWEN_MOE, replace(STOCK, targets=names), Micro(1, 1, 1), again=0).linear
+        for names in (SEVEN[:4], SEVEN)
+    )
+    of_token = 48 * 8 * 3 * 2048 * 768
+    assert adapted.backward - nothing.backward - attention.backward == 2 * of_token
+    assert adapted.forward - nothing.forward == attention.forward
+
+
+def test_a_row_of_an_expert_moves_more_than_one_of_an_mlp():
+    """Gathered, masked, weighted and put back: at equal widths a token's experts cost more."""
+    dense = read(KNOWN["Mistral-7B-v0.1"])
+    one = read(KNOWN["Mixtral-8x7B-v0.1"] | {"num_experts_per_tok": 1})
+    by = replace(STOCK, targets=SEVEN[:4])
+    whole, part = (work(a, by, Micro(1, 1, 1), again=0).elementwise.forward for a in (one, dense))
+    read_ = 32 * 2 * 3 * 8 * 4096 * 14336
+    assert whole - read_ - part == 32 * (2 * (12 * 4096 + 4 * 14336) + 16 * 8)
+
+
 def test_quantised_weights_are_turned_back_in_every_pass():
     """Whatever the tokens: 4 bits read, 16 written and 16 read a weight."""
     by = replace(STOCK, method="qlora", bits=4)
