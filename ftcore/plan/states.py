@@ -140,11 +140,15 @@ def _communication(e: Experiment, a: Architecture, p: Parts, n: int) -> int:
     buckets = (1 + zero.overlap_comm) if zero.stage < 3 else 1
     live = 0
     if zero.stage == 3:
-        # What was fetched is kept up to LIVE, and the next layer's weights come on top while they travel. A
-        # rank that has all of it gathers nothing (`_no_gather_coalesced`).
-        most = int(zero.tuning.get("stage3_max_live_parameters", LIVE)) + a.layer_parameters
-        live = p.compute * min(a.parameters, most) if e.world_size > 1 else 0
+        # A rank that has all of it gathers nothing (`_no_gather_coalesced`).
+        live = p.compute * _gathered(a, zero) if e.world_size > 1 else 0
     return p.compute * bucket * buckets + live
+
+
+def _gathered(a: Architecture, zero: ZeroOptimization) -> int:
+    """Elements: what was fetched is kept up to LIVE, and the next layer comes on top while it travels."""
+    most = int(zero.tuning.get("stage3_max_live_parameters", LIVE))
+    return min(a.parameters, most + a.layer_parameters)
 
 
 def gathered_head(e: Experiment, a: Architecture, p: Parts) -> int:
@@ -153,9 +157,9 @@ def gathered_head(e: Experiment, a: Architecture, p: Parts) -> int:
     A lone rank copies them only where the loss reads them itself instead of calling the head, and only the
     first time (`ZeROOrderedDict.__getitem__`), before AdamW has made its moments.
     """
-    head = p.compute * a.vocabulary * a.hidden
-    if e.zero_stage != 3:
+    head, zero = a.vocabulary * a.hidden, zero_of(e)
+    if zero is None or zero.stage != 3:
         return 0
     if e.world_size > 1:
-        return head
-    return max(0, head - 8 * trained_parameters(e, a)) if p.attention or p.loss else 0
+        return p.compute * min(head, a.parameters - _gathered(a, zero))
+    return max(0, p.compute * head - 8 * trained_parameters(e, a)) if p.attention or p.loss else 0
