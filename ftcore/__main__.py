@@ -2,7 +2,11 @@
 
 import sys
 
-from ftcore.cli.main import main
-
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        from ftcore.cli.main import main
+
+        code = main()
+    except KeyboardInterrupt:  # while that was imported
+        code = 1
+    sys.exit(code)

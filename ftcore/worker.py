@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ftcore.config.compose import load
+from ftcore.config.errors import Unreadable
 from ftcore.config.schema import Experiment
 from ftcore.config.secrets import masked
 from ftcore.hardware.facts import facts
@@ -139,7 +140,7 @@ def _try(write: Callable[[], None]) -> None:
     even where this fails too."""
     try:
         write()
-    except (OSError, record.Superseded) as error:
+    except (OSError, Unreadable, record.Superseded) as error:
         with suppress(OSError):  # the log may be on the same disk
             print(f"not written down: {error}", file=sys.stderr, flush=True)
 

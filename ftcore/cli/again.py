@@ -6,7 +6,7 @@ import json
 from ftcore.cli import resume
 from ftcore.cli.screen import Screen
 from ftcore.runs import record, state
-from ftcore.runs.directory import RunDirectory
+from ftcore.runs.directory import RunDirectory, command_line
 from ftcore.runs.reconcile import OPEN_STATES
 
 AGAIN = "--again makes a new run all the same"
@@ -20,9 +20,8 @@ def answer(run: RunDirectory, flags: argparse.Namespace, screen: Screen) -> int:
         screen.ended(run, entry)
     elif entry["state"] in OPEN_STATES:
         screen.say(f"  the same experiment is {entry['state']}: run {run.id}; {AGAIN}")
-        for command in ("status", "logs -f"):
-            words, *options = command.split()
-            screen.say(" ".join(["    python -m ftcore", words, str(run.id), *options]))
+        for name, *more in (("status",), ("logs", "-f")):
+            screen.say(f"    {command_line(name, run, *more)}")
     else:
         screen.say(f"  the same experiment was {entry['state']}: goes on with run {run.id}; {AGAIN}")
         return resume.go_on(run, screen, as_json=flags.json, wait=flags.wait)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from ftcore.cli.commands import COMMANDS
+from ftcore.cli.commands import COMMANDS, DEFAULT
 from ftcore.config.errors import Problem, RequestError, nearest, shortened
 
 CFG_KINDS = ("job", "xtuner", "deepspeed", "sbatch")
@@ -70,11 +70,23 @@ def parse(command: str, words: Sequence[str]) -> tuple[argparse.Namespace, list[
             known = [option for action in parser._actions for option in action.option_strings]
             problems.append(Problem(shortened(word), "no such flag", nearest=nearest(word, known)))
         elif overrides and "=" not in word and not word.startswith("~"):
-            allowed, near = f"{', '.join(COMMANDS)}, or key=value", nearest(word, COMMANDS)
-            problems.append(Problem(shortened(word), "neither a command nor an override", allowed, near))
+            problems.append(_no_override(word, command))
         else:
             flags.words.append(word)
     return flags, problems
+
+
+def _no_override(word: str, command: str) -> Problem:
+    """What is wrong with a word of no flag and without `=`."""
+    from ftcore.config.fields import fields
+
+    if (key := word.lstrip("+")) in fields():
+        return Problem(shortened(word), "has no value", f"{key}=VALUE")
+    if command != DEFAULT:
+        moved = f"ftcore {word}" if word in COMMANDS else nearest(word, fields())
+        return Problem(shortened(word), f"is nothing that {command} takes", "key=value", moved)
+    allowed, near = f"{', '.join(COMMANDS)}, or key=value", nearest(word, COMMANDS)
+    return Problem(shortened(word), "neither a command nor an override", allowed, near)
 
 
 def _joined(words: Sequence[str]) -> list[str]:
@@ -102,7 +114,8 @@ def _parser(command: str) -> Parser:
     parser = Parser(prog=f"ftcore {command}", add_help=False, allow_abbrev=False)
     add = parser.add_argument
     add("--help", "-h", action="store_true")
-    add("--json", action="store_true")
+    if command != "logs":  # which shows files as they are
+        add("--json", action="store_true")
     takes = COMMANDS[command].takes
     if takes == "OVERRIDES":
         add("--config-name", "-cn", default="config")
@@ -180,7 +193,7 @@ def _parser(command: str) -> Parser:
         add("--base-endpoint")
         add("--base-model")
         add("--again", action="store_true")
-        add("--write", choices=WRITTEN)
+        add("--write", type=_one_of("--write", WRITTEN))
         add("--to")
     if command == "report":
         add("--to")
@@ -195,9 +208,9 @@ def _parser(command: str) -> Parser:
         add("--prompt", "-p", action="append")
         add("--system")
         add("--compare", action="store_true")
-        add("--max-tokens", type=int, default=512)
-        add("--temperature", type=float, default=0.0)
-        add("--seed", type=int)
+        add("--max-tokens", type=_number("--max-tokens", int, "1 and more"), default=512)
+        add("--temperature", type=_number("--temperature", float, "0 and more"), default=0.0)
+        add("--seed", type=_number("--seed", int, "a whole number"))
     if command == "import-xtuner":
         add("--name", "-n")
         add("--to")

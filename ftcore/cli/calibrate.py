@@ -27,6 +27,8 @@ def main(flags: argparse.Namespace) -> int:
         problems.append(Problem("--limit", f"{flags.limit:g} is no time to measure in", "seconds, over 0"))
     if flags.to is not None and not flags.to.endswith(".json"):
         problems.append(Problem("--to", f"{flags.to} is no name of a rates file", "--to FILE.json"))
+    elif flags.to is not None and not _can_be_written(Path(flags.to).absolute()):
+        problems.append(Problem("--to", f"{flags.to} cannot be written here", "a file in a folder of yours"))
     try:
         e = compose(flags.words, config_dir=flags.config_dir, config_name=flags.config_name).experiment
     except RequestError as error:
@@ -38,7 +40,8 @@ def main(flags: argparse.Namespace) -> int:
 
     console = Console(stderr=True, highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=flags.json) as progress:
+    hidden = flags.json or not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
         bar = progress.add_task("", total=session.steps(e))
 
         def tell(name: str) -> None:
@@ -56,6 +59,12 @@ def main(flags: argparse.Namespace) -> int:
     else:
         show(found, file, Console(highlight=False))
     return 0
+
+
+def _can_be_written(file: Path) -> bool:
+    """Whether the file and what is missing of its folders can be made: measuring comes before."""
+    place = next(folder for folder in file.parents if folder.exists())
+    return place.is_dir() and os.access(place, os.W_OK | os.X_OK) and not file.is_dir()
 
 
 def show(found: dict[str, Any], file: Path, console: Console) -> None:

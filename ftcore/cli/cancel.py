@@ -6,6 +6,7 @@ import json
 from ftcore.cli.target import one_run, one_sweep
 from ftcore.config.errors import Problem, RequestError, WorkError
 from ftcore.runs import attempt_files, record, state
+from ftcore.runs.directory import command_line
 from ftcore.runs.files import write_json
 from ftcore.runs.liveness import Life
 from launchers import job_of
@@ -44,5 +45,5 @@ def main(flags: argparse.Namespace) -> int:
         print(f"run {run.id} was waiting; it is cancelled")
     else:
         how = "ends at once" if flags.now else "finishes its step, saves, and ends"
-        print(f"run {run.id} (job {job.id}) {how}; python -m ftcore resume {run.id} goes on with it")
+        print(f"run {run.id} (job {job.id}) {how}; {command_line('resume', run)} goes on with it")
     return 0

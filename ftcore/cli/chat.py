@@ -25,7 +25,7 @@ from ftcore.deploy.bad_request import BadRequest
 from ftcore.deploy.conversation import HELP, Conversation, command, obeyed
 from ftcore.deploy.sampling import Sampling
 from ftcore.runs import record
-from ftcore.runs.directory import RunDirectory
+from ftcore.runs.directory import RunDirectory, command_line
 
 if TYPE_CHECKING:
     from ftcore.deploy.engine import Engine
@@ -106,9 +106,7 @@ def _no_weights(run: RunDirectory) -> Problem | None:
         return None
     state = record.read(run)["state"]
     message = f"is {state} and has neither merged/ nor adapter/ yet"
-    return Problem(
-        run.id, message, "a run whose stage export is completed", f"python -m ftcore resume {run.id}"
-    )
+    return Problem(run.id, message, "a run whose stage export is completed", command_line("resume", run))
 
 
 def _base(run: RunDirectory, e: Experiment, compare: bool) -> tuple[str, list[Problem]]:

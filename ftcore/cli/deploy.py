@@ -11,7 +11,7 @@ from ftcore.config.errors import Problem, RequestError, WorkError
 from ftcore.deploy import settings
 from ftcore.deploy.served import served
 from ftcore.deploy.target import State, module_of
-from ftcore.runs.directory import RunDirectory, find
+from ftcore.runs.directory import RunDirectory, command_line, find
 
 
 def main(flags: argparse.Namespace) -> int:
@@ -19,18 +19,22 @@ def main(flags: argparse.Namespace) -> int:
     e = settings.experiment(run, words, config_dir=flags.config_dir)
     target, state = module_of(e.deploy.kind), State.of(run, e.deploy.kind)
     console = Console(highlight=False, soft_wrap=True, quiet=flags.json)
-    again = f"python -m ftcore deploy {run.id} deploy={e.deploy.kind}"
+    takes_back = command_line("deploy", run, f"deploy={e.deploy.kind}", "--down")
     if flags.down:
-        facts = _or_told(lambda: target.down(e.deploy, state, console), state, f"{again} --down")
+        facts = _or_told(lambda: target.down(e.deploy, state, console), state, takes_back)
         _tell({"run": run.id, "target": e.deploy.kind, **facts}, flags)
         return 0
     model = served(run, e, e.deploy.model_name)
     if problems := target.problems(model, e.deploy):
         raise RequestError(problems)
     if flags.print:
-        print(target.preview(model, e.deploy), end="")
+        preview = target.preview(model, e.deploy)
+        if flags.json:
+            _tell({"run": run.id, "target": e.deploy.kind, "preview": preview}, flags)
+        else:
+            print(preview, end="")
         return 0
-    up = _or_told(lambda: target.up(model, e.deploy, state, console), state, f"{again} --down")
+    up = _or_told(lambda: target.up(model, e.deploy, state, console), state, takes_back)
     _tell({"run": run.id, "target": e.deploy.kind, **up.facts}, flags)
     if up.wait is not None:
         up.wait()

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from ftcore.cli.rows import print_whole
 from ftcore.cli.target import named
 from ftcore.repeat.compare import Differences, differences, first_difference
 from ftcore.runs import metrics
@@ -54,7 +55,7 @@ def _tables(runs: list[RunDirectory], found: Differences, console: Console) -> N
             table.add_column(run.id, overflow="fold")
         for key, values in rows.items():
             table.add_row(key, *map(_cell, values))
-        console.print(table)
+        print_whole(table, console)
 
 
 def _cell(value: Any) -> str:

@@ -18,7 +18,7 @@ from ftcore.config.schema import Experiment
 from ftcore.plan.preflight import heldout, model
 from ftcore.report.write import write_report
 from ftcore.runs import record
-from ftcore.runs.directory import RunDirectory
+from ftcore.runs.directory import RunDirectory, command_line
 from ftcore.runs.files import read_json, write_text
 
 
@@ -69,7 +69,7 @@ def _cannot(flags: argparse.Namespace, run: RunDirectory, e: Experiment) -> list
     whole = flags.write == "teval"  # which puts no adapter on a base model
     if not flags.endpoint and not run.merged.is_dir() and (whole or not run.adapter.is_dir()):
         message = f"has no {'merged' if whole else 'trained'} weights here"
-        found.append(Problem(run.id, message, f"python -m ftcore resume {run.id}, or --endpoint URL"))
+        found.append(Problem(run.id, message, f"{command_line('resume', run)}, or --endpoint URL"))
     if flags.write:
         return found
     base_served = flags.base_endpoint or flags.base_model
@@ -222,7 +222,7 @@ def _this_command(flags: argparse.Namespace, run: RunDirectory) -> str:
     import sys
 
     words = [word for word in sys.argv[1:] if word != "--again"]
-    return shlex.join(["python", "-m", "ftcore", *words]) if words else f"python -m ftcore evaluate {run.id}"
+    return shlex.join(["python", "-m", "ftcore", *words]) if words else command_line("evaluate", run)
 
 
 def _tell(

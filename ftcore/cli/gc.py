@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from ftcore.cli.rows import print_whole
 from ftcore.cli.target import runs_dir_of
 from ftcore.cli.transfer import bar
 from ftcore.config.errors import Problem, RequestError, WorkError, nearest
@@ -100,7 +101,7 @@ def _show(
         for one in found.candidates if not done else stayed:
             table.add_row(one.kind, str(one.path), f"{one.bytes / MB:.1f}", stayed.get(one, one.why))
         if table.row_count:
-            console.print(table)
+            print_whole(table, console)
     for name, reason in found.stays.items():
         console.print(f"stays: {name}: {reason}", markup=False)
     if done:

@@ -52,6 +52,7 @@ FLAGS = {
   --this-code          with the program as it is now, where it has changed since (else the run's own goes on)
   --force              although it cannot be seen from here whether its job still runs
   --runs-dir FOLDER    where runs lie (default: runs)
+  --json               the record as one JSON object at the end; of a sweep how each trial ended
 """,
     "ls": """\
   KEY=VALUE            only runs that are so; also !=  <  >  <=  >=  and KEY~TEXT for a part of a text (quote

@@ -122,7 +122,9 @@ def _many(files: list[Path], flags: argparse.Namespace) -> int:
         raise RequestError([Problem("--name", "is for one file; of many, each keeps its own name")])
     console = Console(highlight=False)
     columns = (TextColumn("importing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=flags.json) as progress:
+    aside = Console(stderr=True)
+    hidden = flags.json or not aside.is_terminal
+    with Progress(*columns, console=aside, transient=True, disable=hidden) as progress:
         bar = progress.add_task("", total=len(files))
         folder = Path(flags.to) if flags.to else None
         outcomes = import_many(files, folder, flags.deepspeed, lambda: progress.advance(bar), flags.force)

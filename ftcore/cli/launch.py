@@ -1,7 +1,6 @@
 """One attempt of a run: handed to a launcher, followed to its end, told in the end."""
 
 import json
-import shlex
 import signal
 import time
 from pathlib import Path
@@ -12,7 +11,7 @@ from ftcore.config.errors import WorkError
 from ftcore.config.schema import Experiment
 from ftcore.jobs import job_spec, launcher
 from ftcore.runs import attempt_files, record
-from ftcore.runs.directory import RunDirectory
+from ftcore.runs.directory import RunDirectory, command_line
 from ftcore.runs.files import write_json
 from ftcore.runs.reconcile import reconcile
 from ftcore.stages.sequence import parts
@@ -48,7 +47,7 @@ def launch(
         screen.ended(run, entry)
     if entry["state"] == "completed":
         return 0
-    raise WorkError(_what_failed(entry), kept(run), _resume(run))
+    raise WorkError(_what_failed(entry), kept(run), command_line("resume", run))
 
 
 def _submit(run: RunDirectory, e: Experiment, number: int, folder: Path) -> list[Job]:
@@ -64,7 +63,7 @@ def _submit(run: RunDirectory, e: Experiment, number: int, folder: Path) -> list
         for job in jobs:
             job.kill()
         record.end_attempt(run, "failed", str(error))
-        raise WorkError(f"not queued: {error}", kept(run), _resume(run)) from None
+        raise WorkError(f"not queued: {error}", kept(run), command_line("resume", run)) from None
     return jobs
 
 
@@ -74,15 +73,9 @@ def _queued(run: RunDirectory, jobs: list[Job], screen: Screen, as_json: bool) -
         print(json.dumps(record.read(run), indent=2, ensure_ascii=False))
     then = "".join(f", then {job.id} (merge, evaluate)" for job in jobs[1:])
     screen.say(f"  job {jobs[0].id}{then}, queued; nothing here has to stay open")
-    for words in ("status", "logs -f", "cancel"):
-        command, *flags = words.split()
-        line = " ".join(["python -m ftcore", command, run.id, *flags])
-        screen.say(f"    {line}{_runs_dir(run)}")
+    for name, *more in (("status",), ("logs", "-f"), ("cancel",)):
+        screen.say(f"    {command_line(name, run, *more)}")
     return 0
-
-
-def _resume(run: RunDirectory) -> str:
-    return f"python -m ftcore resume {run.id}{_runs_dir(run)}"
 
 
 class Interrupts:
@@ -145,9 +138,3 @@ def kept(run: RunDirectory) -> str:
     if checkpoints:
         parts.append(f"checkpoint {checkpoints[-1].name}")
     return ", ".join(parts)
-
-
-def _runs_dir(run: RunDirectory) -> str:
-    """Where the run lies now, which need not be where it was made."""
-    folder = run.path.parents[1]
-    return "" if folder.absolute() == Path("runs").absolute() else f" --runs-dir {shlex.quote(str(folder))}"

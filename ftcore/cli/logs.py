@@ -32,6 +32,9 @@ def main(flags: argparse.Namespace) -> int:
             [Problem("--attempt", f"no attempt {number}", ", ".join(map(str, attempts)) or "none")]
         )
     files = _files(run, number, flags.rank)
+    if flags.rank is not None and not files and (ranks := _ranks(run, number)):
+        shown = ", ".join(map(str, ranks))
+        raise RequestError([Problem("--rank", f"no rank {flags.rank} in attempt {number}", shown)])
     for path, text in read(files, None if flags.all else LINES):
         write(path, text, len(files) > 1)
     if flags.follow:
@@ -45,6 +48,11 @@ def _files(run: RunDirectory, number: int, rank: int | None) -> list[Path]:
     found = [folder / name for name in names if (folder / name).exists()]
     batch = sorted(folder.parent.glob("slurm-*.log")) if rank is None else []
     return [*batch, *found]
+
+
+def _ranks(run: RunDirectory, number: int) -> list[int]:
+    names = (path.stem.removeprefix("rank") for path in run.attempt(number).glob("rank*.out"))
+    return sorted(int(name) for name in names if name.isdecimal())
 
 
 def read(files: list[Path], lines: int | None) -> Iterator[tuple[Path, str]]:

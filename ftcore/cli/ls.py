@@ -34,6 +34,8 @@ def main(flags: argparse.Namespace) -> int:
     if flags.limit is not None and flags.limit < 1:
         problems.append(Problem("--limit", f"{flags.limit} is no number of runs", "1 or more"))
     listing = Listing(runs_dir_of(flags))
+    if flags.sweep and sweep is None and flags.sweep not in listing.column("sweep"):
+        problems.append(Problem("--sweep", f"no such sweep under {listing.runs_dir}: {flags.sweep}"))
     headings = columns(flags.columns, _swept(sweep) if sweep else ())
     found, unknown = _values(listing, [*headings, *(one.key for one in filters), *_sorted_by(flags.sort)])
     problems += [*unknown, *_wrong(filters, found)]

@@ -6,6 +6,7 @@
 import argparse
 import gc
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 
@@ -21,6 +22,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; never lets a traceback of a user's mistake out."""
     # What is imported stays: looking through it for garbage every 700 objects is a tenth of a plan's time.
     gc.set_threshold(100_000)
+    # A character that the terminal's encoding lacks is no reason to end.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     words = list(sys.argv[1:] if argv is None else argv)
     named = bool(words) and words[0] in COMMANDS
     name, words = (words[0], words[1:]) if named else (DEFAULT, words)
@@ -49,6 +53,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not is_full(error):
             raise
         _complain(f"  {error.strerror}: {error.filename or 'while writing into the run'}", "failed", name)
+        return FAILED
+    except ModuleNotFoundError as error:
+        if (error.name or "ftcore").split(".")[0] in ("ftcore", "launchers"):
+            raise
+        goes_on = "make setup (the light half: make setup-base), then . .venv/bin/activate"
+        told = f"  {error.name} is not installed for {sys.executable}\n  goes on with: {goes_on}"
+        _complain(told, "failed", name)
         return FAILED
     except KeyboardInterrupt:
         return FAILED

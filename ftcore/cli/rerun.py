@@ -17,7 +17,7 @@ from ftcore.config.errors import Problem, RequestError, WorkError
 from ftcore.repeat.reproduce import Mismatch, mismatches, repeat
 from ftcore.repeat.verify import Verification, verify
 from ftcore.runs import record
-from ftcore.runs.directory import RunDirectory
+from ftcore.runs.directory import RunDirectory, command_line
 from ftcore.runs.source import unpack
 
 SHOWN = 12
@@ -29,7 +29,11 @@ def main(flags: argparse.Namespace) -> int:
     entry = record.read(original)
     console = Console(highlight=False, soft_wrap=True, quiet=flags.json)
     if flags.to:
-        return _restore(original, Path(flags.to), console)
+        _restore(original, Path(flags.to))
+        console.print(f"{flags.to}: the program and config.yaml of run {original.id}", markup=False)
+        if flags.json:
+            print(json.dumps({"run": original.id, "to": flags.to}, ensure_ascii=False))
+        return 0
     if flags.verify and entry["state"] != "completed":
         raise RequestError([Problem(original.id, f"is {entry['state']}: there is nothing to verify against")])
     runs_dir = runs_dir_of(flags)
@@ -39,7 +43,7 @@ def main(flags: argparse.Namespace) -> int:
     if decisive and not flags.force:
         raise WorkError(
             "the same numbers cannot come out: " + "; ".join(map(str, decisive)),
-            goes_on=f"python -m ftcore rerun {original.id} --force",
+            goes_on=command_line("rerun", original, "--force"),
         )
     run = repeat(original, runs_dir, shlex.join(["python", "-m", "ftcore", *sys.argv[1:]]))
     code = go_on(
@@ -60,7 +64,7 @@ def main(flags: argparse.Namespace) -> int:
     return 0 if found_again.verdict != "different" else 1
 
 
-def _restore(original: RunDirectory, folder: Path, console: Console) -> int:
+def _restore(original: RunDirectory, folder: Path) -> None:
     """Only the program and the configuration, for whoever wants to read or change them."""
     if not original.source_archive.exists():
         raise RequestError([Problem(original.id, "its program was not kept (made by an older version)")])
@@ -69,8 +73,6 @@ def _restore(original: RunDirectory, folder: Path, console: Console) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     unpack(original.source_archive, folder)
     (folder / "config.yaml").write_bytes(original.config.read_bytes())
-    console.print(f"{folder}: the program and config.yaml of run {original.id}", markup=False)
-    return 0
 
 
 def _tell(found: list[Mismatch], console: Console) -> None:

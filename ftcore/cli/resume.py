@@ -1,6 +1,7 @@
 """`ftcore resume RUN`: the next attempt of a run that was stopped or failed; of a sweep, what is missing."""
 
 import argparse
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -65,6 +66,8 @@ def go_on(
     e = load(run.config)
     if entry["state"] == "completed" and not missing(e, run):
         screen.say(f"run {run.id} is complete; nothing is missing")
+        if as_json:
+            print(json.dumps(entry, indent=2, ensure_ascii=False))
         return 0
     wait = wait or e.cluster.kind == "local"
     return launch(run, e, screen, _folder(entry, screen), as_json=as_json, wait=wait)

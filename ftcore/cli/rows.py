@@ -34,10 +34,18 @@ def show(headings: Sequence[str], rows: Sequence[Sequence[Any]], console: Consol
     for row in texts:
         cells = zip(headings, row, strict=True)
         table.add_row(*(Text(text, STYLES.get(text, "") if key == "state" else "") for key, text in cells))
-    # What goes into a file or a pipe is searched for whole ids.
-    if not console.is_terminal:
-        console.width = console.measure(table, options=console.options.update(width=UNBOUNDED)).maximum
+    print_whole(table, console)
+
+
+def print_whole(table: Table, console: Console) -> None:
+    """Print `table`; into a file or a pipe, which is searched for whole ids and paths, as wide as it is."""
+    if console.is_terminal:
+        console.print(table)
+        return
+    before = console.width
+    console.width = console.measure(table, options=console.options.update(width=UNBOUNDED)).maximum
     console.print(table)
+    console.width = before
 
 
 def cell(value: Any) -> str:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ftcore.cli.measures import comparison
+from ftcore.cli.rows import print_whole
 from ftcore.cli.target import Target, named
 from ftcore.config import plain_yaml
 from ftcore.config.errors import Problem, RequestError, nearest
@@ -47,7 +48,7 @@ def main(flags: argparse.Namespace) -> int:
 def part(entry: record.Record, key: str) -> Any:
     """The value of a dotted key of the record; without `config.` where it is a key of the configuration.
 
-    Raises RequestError with the nearest key where there is none.
+    A Problem with the nearest key where there is none.
     """
     for root in (entry, entry["config"]):
         node: Any = root
@@ -56,11 +57,13 @@ def part(entry: record.Record, key: str) -> Any:
         if node is not KeyError:
             return node
     known = [*flat(entry), *flat(entry["config"])]
-    raise RequestError([Problem(key, "no such key in the record", nearest=nearest(key, known))])
+    return Problem(key, "no such key in the record", nearest=nearest(key, known))
 
 
 def _show_parts(entry: record.Record, target: Target, as_json: bool) -> None:
     parts = {key: part(entry, key) for key in target.rest}
+    if problems := [value for value in parts.values() if isinstance(value, Problem)]:
+        raise RequestError(problems)
     if as_json:
         print(json.dumps(parts, indent=2, ensure_ascii=False))
         return
@@ -78,7 +81,7 @@ def show(run: RunDirectory, entry: record.Record, console: Console) -> None:
         value = values.get(key)
         if value not in (None, "", []):
             facts.add_row(label, ", ".join(value) if isinstance(value, list) else str(value))
-    console.print(facts)
+    print_whole(facts, console)
     if asked := " ".join(entry["overrides"]):
         console.print(f"asked for: {asked}", markup=False)
     chosen = ", ".join(f"{group}={choice}" for group, choice in sorted(entry["choices"].items()))
@@ -92,7 +95,7 @@ def show(run: RunDirectory, entry: record.Record, console: Console) -> None:
         table = _table()
         for key, value in results.items():
             table.add_row(key, f"{value:.6g}" if isinstance(value, float) else str(value))
-        console.print(table)
+        print_whole(table, console)
     for one in entry["artifacts"]:
         console.print(f"  {one['path']}  sha256 {one['sha256'][:16]}", markup=False)
     if entry["error"]:
@@ -121,4 +124,4 @@ def _steps(console: Console, what: str, rows: list[dict[str, Any]], name: str, l
     for row in rows:
         cells = (row[name], row["state"], row["started"], row["ended"], row[last])
         table.add_row(*("" if cell is None else str(cell) for cell in cells))
-    console.print(table)
+    print_whole(table, console)

@@ -2,12 +2,14 @@
 
 import argparse
 import json
+import shlex
 import time
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from ftcore.cli.rows import print_whole
 from ftcore.cli.target import one_run, one_sweep, only_of_a_sweep
 from ftcore.runs import state
 from ftcore.runs.directory import RunDirectory
@@ -45,7 +47,7 @@ def show(run: RunDirectory, told: dict[str, Any], console: Console) -> None:
         console.print(f"  job {then}: merge and evaluate, once that has ended well", markup=False)
     if progress:
         console.print(f"  {_progress(progress)}", markup=False)
-    console.print(_attempts(entry))
+    print_whole(_attempts(entry), console)
     for warning in entry["attempts"][-1].get("warnings", []) if entry["attempts"] else []:
         console.print(f"warning: {warning}", markup=False)
     if error := entry["error"]:
@@ -54,7 +56,7 @@ def show(run: RunDirectory, told: dict[str, Any], console: Console) -> None:
         console.print(error["traceback"].rstrip(), markup=False, style="dim")
     waiting = queue is not None and queue["state"] in slurm_queue.OPEN
     if entry["state"] in ("failed", "cancelled", "preempted") and not waiting:
-        console.print(f"goes on with: python -m ftcore resume {run.path}", markup=False)
+        console.print(f"goes on with: python -m ftcore resume {shlex.quote(str(run.path))}", markup=False)
 
 
 def _progress(progress: dict[str, Any]) -> str:

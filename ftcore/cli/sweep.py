@@ -19,6 +19,7 @@ from ftcore.config.schema.search import Asynchronous
 from ftcore.listing.rows import Listing
 from ftcore.plan.preflight import preflight
 from ftcore.plan.refusal import Room
+from ftcore.repeat.same import data_key
 from ftcore.runs.create import Request
 from ftcore.sweeps import directory, local, slurm, standing, workers
 from ftcore.sweeps.create import create
@@ -37,6 +38,13 @@ Ended = dict[int, tuple[str, int]]
 VALUES = ("lr", "rank", "max_length", "seed", "epochs", "max_steps", "optim", "checkpoint", "logging", "name")
 """Keys that no check of this machine or of the cluster looks at: trials that differ in them alone are
 checked once."""
+
+
+SHOWN = 5
+"""Runs that are named where nothing is new."""
+
+SAMPLES_FROM = {"data", "model", "evaluation", "max_length", "seed", "cache_dir"}
+"""Sections that decide which samples there are: trials that share them share their data."""
 
 
 def main(flags: argparse.Namespace) -> int:
@@ -62,6 +70,9 @@ def main(flags: argparse.Namespace) -> int:
     new, there = new_trials(asked.trials, runs_dir, flags.again)
     screen.say(_described(asked, new, there))
     if not new:
+        screen.say(f"  {', '.join(there[:SHOWN])}{', ...' if len(there) > SHOWN else ''}")
+        if flags.json:
+            print(json.dumps({"id": None, "reused": there}, indent=2))
         return 0
     sweep = create(asked, new, Request(command, os.getcwd()), runs_dir)
     if there:
@@ -235,11 +246,32 @@ def new_trials(trials: Sequence[Trial], runs_dir: Path, again: bool) -> tuple[li
     if again or not runs_dir.is_dir():
         return list(trials), []
     listing = Listing(runs_dir)
-    known = dict(zip(listing.column("config_hash"), listing.column("id"), strict=True))
-    hashes = [config_hash(trial.composed.experiment) for trial in trials]
-    new = [trial for trial, one in zip(trials, hashes, strict=True) if one not in known]
-    new = [replace(trial, number=number) for number, trial in enumerate(new)]
-    return new, [known[one] for one in hashes if one in known]
+    known: dict[str, list[tuple[str, str | None]]] = {}
+    columns = (listing.column(key) for key in ("config_hash", "id", "data.cache_key"))
+    for one, run, data in zip(*columns, strict=True):
+        known.setdefault(one, []).append((run, data))
+    keys: dict[str, str | None] = {}
+    new, there = [], []
+    for trial in trials:
+        e = trial.composed.experiment
+        if run := _on_its_data(e, known.get(config_hash(e), []), keys):
+            there.append(run)
+        else:
+            new.append(replace(trial, number=len(new)))
+    return new, there
+
+
+def _on_its_data(
+    e: Experiment, runs: Sequence[tuple[str, str | None]], keys: dict[str, str | None]
+) -> str | None:
+    """The newest of `runs` (id, key of its data) that saw the data as it is now, as far as that is known."""
+    if not runs:
+        return None
+    shared = e.model_dump_json(include=SAMPLES_FROM)
+    if shared not in keys:
+        keys[shared] = data_key(e)
+    now = keys[shared]
+    return next((run for run, then in reversed(runs) if not now or not then or now == then), None)
 
 
 def _trials(sweep: SweepDirectory, numbers: Sequence[int]) -> str:

@@ -24,6 +24,7 @@ def bar(what: str, total: int, *, quiet: bool, in_bytes: bool = True) -> Iterato
     counted = (DownloadColumn(), TransferSpeedColumn()) if in_bytes else (MofNCompleteColumn(),)
     columns = (TextColumn(what), BarColumn(), *counted, TextColumn("ETA"), TimeRemainingColumn())
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
+    hidden = quiet or not console.is_terminal  # in a log file an empty line would be left of it
+    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
         task = progress.add_task("", total=total)
         yield lambda done: progress.advance(task, done)

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 LISTED = 400
 """Characters that a list of names may have in a message."""
@@ -44,6 +45,14 @@ class WorkError(Exception):
         super().__init__(what)
 
 
+class Unreadable(WorkError, ValueError):
+    """A file of a run that is gone, closed to us, or not what it should be (a full disk, an edit by hand)."""
+
+    def __init__(self, file: Path, why: str) -> None:
+        goes_on = f"the same command, once a whole {file.name} is there"
+        super().__init__(f"{file} cannot be read: {why}", f"what else lies in {file.parent}", goes_on)
+
+
 def shortened(text: str, length: int = 200) -> str:
     """`text` for a message: a line, however much was typed; nothing at all is shown as quotes."""
     line = text if text.isprintable() else repr(text)
@@ -63,7 +72,8 @@ def listed(names: Iterable[str], word: str = "") -> str:
 def nearest(word: str, candidates: Iterable[str]) -> str:
     """The candidate most like `word`, or nothing where none is close.
 
-    A candidate whose last part is `word` itself wins: `micro_batch_size` finds `data.micro_batch_size`.
+    A candidate whose last part is `word` itself wins: `micro_batch_size` finds `data.micro_batch_size`. Where
+    no whole name is close, the beginning of one may be: `smolm2` finds `smollm2_135m_instruct`.
     """
     names = list(candidates)
     last = word.rpartition(".")[2]
@@ -75,4 +85,14 @@ def nearest(word: str, candidates: Iterable[str]) -> str:
         return close[0]
     by_leaf = {name.rpartition(".")[2]: name for name in reversed(names)}
     close = difflib.get_close_matches(last, by_leaf, n=1, cutoff=0.7)
-    return by_leaf[close[0]] if close else ""
+    if close:
+        return by_leaf[close[0]]
+    beginnings = {beginning: name for name in reversed(names) for beginning in _beginnings(name)}
+    close = difflib.get_close_matches(word, beginnings, n=1, cutoff=0.75)
+    return beginnings[close[0]] if close else ""
+
+
+def _beginnings(name: str) -> list[str]:
+    """`a` and `a_b` of `a_b_c`."""
+    parts = name.split("_")
+    return ["_".join(parts[:count]) for count in range(1, len(parts))]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -30,10 +31,15 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def in_cache(e: Experiment) -> bool:
+    """Whether the model is one that ftcore unpacks into `cache_dir`, wherever that is. Another folder in its
+    place is another model."""
+    return e.model.gguf is not None and Path(e.model.path).is_relative_to(e.cache_dir)
+
+
 def config_hash(experiment: Experiment) -> str:
     """sha256 over the semantic keys, whatever their order; hex."""
     plain = semantic(experiment)
-    if experiment.model.gguf is not None:
-        # Unpacked into the cache, wherever that lies.
+    if in_cache(experiment):
         plain["model"].pop("path")
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

@@ -22,6 +22,18 @@ from ftcore.config.fields import fields, is_free_entry, open_mappings
 
 NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
+FUNCTIONS = (
+    "choice", "range", "interval", "glob", "tag", "sort", "shuffle", "int", "float", "str", "bool",
+    "json_str", "extend_list",
+)  # fmt: skip
+"""Of Hydra's grammar."""
+
+MEANT = {
+    "gpu": "cuda", "nvidia": "cuda", "rocm": "dcu", "hip": "dcu", "hygon": "dcu",
+    "half": "fp16", "float16": "fp16", "bfloat16": "bf16", "float32": "fp32",
+}  # fmt: skip
+"""What a choice is called elsewhere; by spelling `gpu` would be nearest to `cpu`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
@@ -40,8 +52,7 @@ def parse(texts: Sequence[str], groups: dict[str, tuple[str, ...]]) -> tuple[Ove
         try:
             override = parse_one(text)
         except HydraException as error:
-            reason = shortened(str(error).splitlines()[0])
-            problems.append(Problem(shortened(text), f"not an override ({reason})", "key=value"))
+            problems.append(not_an_override(text, error, "key=value"))
             continue
         key = override.key_or_group
         if override.is_sweep_override():
@@ -76,6 +87,14 @@ def parse_one(text: str) -> Override:
     except RecursionError:
         raise HydraException("nested too deeply") from None
     return parser.parse_override(_with_quotes(text))
+
+
+def not_an_override(text: str, error: HydraException, allowed: str = "") -> Problem:
+    """What is wrong with `text`, in Hydra's words but for the list of all tokens that could have been."""
+    reason = re.sub(r" expecting .*", "", str(error).splitlines()[0])
+    found = re.search(r"Unknown function '(\w+)'", reason)
+    near = nearest(found[1], FUNCTIONS) if found else ""
+    return Problem(shortened(text), f"not an override ({shortened(reason)})", allowed, near)
 
 
 def apply(config: DictConfig, values: Iterable[Override]) -> list[Problem]:
@@ -142,7 +161,9 @@ def _wrong_choice(override: Override, choices: tuple[str, ...]) -> Problem | Non
     if (choice is None and group == "experiment") or choice in choices:
         return None
     message = f"no choice named {choice!r}"
-    return Problem(group, message, listed(choices, str(choice)), nearest(str(choice), choices))
+    meant = MEANT.get(str(choice).lower())
+    near = meant if meant in choices else nearest(str(choice), choices)
+    return Problem(group, message, listed(choices, str(choice)), near)
 
 
 def _no_such_key(key: str, override: Override) -> Problem:

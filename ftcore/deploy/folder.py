@@ -1,10 +1,10 @@
 """What an ordinary model folder says of itself, read from its JSON files alone."""
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 
+from ftcore.models.complete import header
 from ftcore.runs.files import read_json
 
 LENGTHS = (
@@ -12,9 +12,6 @@ LENGTHS = (
     "model_max_length",
 )  # fmt: skip
 """What families call the positions they were made for, in `config.json`; the first there is counts."""
-
-HEADER_BYTES = 100_000_000
-"""No safetensors header is longer (the format's own limit)."""
 
 
 def config(folder: Path) -> dict[str, Any]:
@@ -82,12 +79,7 @@ def _object(path: Path) -> dict[str, Any]:
 
 
 def _parameters(file: Path) -> int:
-    with file.open("rb") as handle:
-        length = int.from_bytes(handle.read(8), "little")
-        if not 2 <= length <= HEADER_BYTES:
-            raise ValueError(f"{file.name} is no safetensors file")
-        try:
-            header = json.loads(handle.read(length))
-            return sum(math.prod(t["shape"]) for name, t in header.items() if name != "__metadata__")
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise ValueError(f"{file.name} is no safetensors file") from None
+    try:
+        return sum(math.prod(tensor["shape"]) for tensor in header(file).values())
+    except (KeyError, TypeError):
+        raise ValueError(f"{file.name} is no safetensors file") from None

@@ -10,7 +10,7 @@ from ftcore.data.errors import DataError
 from ftcore.data.templates import prompt_template
 from ftcore.deploy import folder as model_folder
 from ftcore.runs import record, state
-from ftcore.runs.directory import RunDirectory
+from ftcore.runs.directory import RunDirectory, command_line
 
 CALLS_TOOLS = ("function_calls", "agent_flan")
 """Forms of data (`data.format`) whose replies are Thought, Action and Action Input with JSON."""
@@ -119,7 +119,7 @@ def _template_words(e: Experiment) -> tuple[str, ...]:
 def _unfinished(run: RunDirectory, entry: record.Record) -> list[Problem]:
     if entry["state"] == "completed":
         return []
-    return [Problem(run.id, f"is {entry['state']}", "a completed run", f"python -m ftcore resume {run.id}")]
+    return [Problem(run.id, f"is {entry['state']}", "a completed run", command_line("resume", run))]
 
 
 def _not_merged(run: RunDirectory, e: Experiment) -> Problem:

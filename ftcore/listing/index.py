@@ -92,7 +92,7 @@ def parse(text: bytes, run: RunDirectory, memory: Memory) -> Flat:
     """
     try:
         entry = json.loads(text)
-        if isinstance(entry, dict):
+        if record.is_record(entry):
             return flat(record.upgraded(entry, run), memory)
     except (ValueError, AttributeError, TypeError, OSError):
         pass

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from ftcore.config.errors import Problem, nearest, shortened
+from ftcore.runs.record import STATES
 
 ALIASES = {
     "run": "id", "loss": "results.final_loss", "tag": "tags", "job": "launch.job_id",
@@ -16,6 +17,9 @@ ALIASES = {
     "host": "hardware.hostname", "commit": "code.commit",
 }  # fmt: skip
 """Short names of what people ask for most."""
+
+KNOWN_STATES = (*STATES, "unknown", "unreadable")
+"""As runs are listed."""
 
 ROOTS = ("", "config.", "choices.", "results.", "results.evaluation.tuned.")
 """Where a key is looked for, in this order: `lr` is the configuration's, `model` the group's choice."""
@@ -52,10 +56,17 @@ class Filter:
         return _COMPARE[self.operator](value, self.text)
 
     def problem(self, values: Iterable[Any]) -> Problem | None:
-        """What is wrong where all `values` are numbers and are to be less or more than what is none."""
+        """What is wrong where all `values` are numbers, or times, and are to be less or more than what is
+        none; or where no run is ever in that state."""
         kinds = {_kind(value) for value in values if value is not None}
         if self.operator in _COMPARE and kinds == {0} and _kind(typed(self.text)) != 0:
             return Problem(self.key, f"its values are numbers, and {shortened(self.text)} is none")
+        if self.operator in _COMPARE and kinds == {1} and _kind(self.text) != 1:
+            message = f"its values are times, and {shortened(self.text)} is none"
+            return Problem(self.key, message, "2026-11-24, or 2026-11-24T08:30")
+        if self.key == "state" and self.operator in ("=", "!=") and self.text not in KNOWN_STATES:
+            allowed, near = ", ".join(KNOWN_STATES), nearest(self.text, KNOWN_STATES)
+            return Problem(self.key, f"no run is ever {shortened(self.text)}", allowed, near)
         return None
 
 

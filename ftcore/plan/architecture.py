@@ -199,7 +199,8 @@ def find(path: str) -> tuple[Architecture, str]:
     if not file.is_file():
         if name in KNOWN:
             return read(KNOWN[name]), f"the known shape of {name}"
-        raise Unknown(f"{path} is not in this machine's folders, and its shape is none of those known here")
+        where = "has no config.json" if folder.is_dir() else "is not in this machine's folders"
+        raise Unknown(f"{path} {where}, and its shape is none of those known here")
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

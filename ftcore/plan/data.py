@@ -78,7 +78,8 @@ def _found(e: Experiment) -> dict[str, Any]:
         "fill_share": round(min(1.0, found.tokens.likely / (found.samples.likely * e.max_length)), 6),
         "labelled_share": round(found.labelled, 6),
         "longest": found.longest,
-        "sampled": {name: looked[name] for name in ("looked_at", "tokenizer", "whole", "head")},
+        "sampled": {name: looked[name] for name in ("looked_at", "tokenizer", "whole", "head")}
+        | {"unreadable": len(found.unreadable), "first_unreadable": next(iter(found.unreadable), None)},
         "between": {name: [one.low, one.high] for name, one in ranges.items()},
     }  # fmt: skip
 

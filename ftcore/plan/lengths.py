@@ -63,6 +63,9 @@ class Lengths:
     head: bool
     """Of some files only the beginning was."""
 
+    unreadable: tuple[str, ...]
+    """Why, of each row that was looked at and cannot be read."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Row:
@@ -71,6 +74,8 @@ class _Row:
     size: int
     lengths: tuple[int, ...]
     labelled: int
+    wrong: str = ""
+    """Why it cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +118,8 @@ def lengths(e: Experiment) -> Lengths:
     counts = [_counted(e, drawn, template, counter) for counter in by]
     middle = counts[len(counts) // 2]
     if not middle.tokens.likely:
-        raise DataError("of the rows that were looked at none is left to train on")
+        why = f" ({middle.unreadable[0]})" if middle.unreadable else ""
+        raise DataError(f"of the rows that were looked at none is left to train on{why}")
     return Lengths(
         rows=_joined([one.rows for one in counts]),
         tokens=_joined([one.tokens for one in counts]),
@@ -124,6 +130,7 @@ def lengths(e: Experiment) -> Lengths:
         tokenizer=by[0].exact,
         whole=middle.whole,
         head=middle.head,
+        unreadable=middle.unreadable,
     )
 
 
@@ -166,6 +173,7 @@ def _counted(e: Experiment, drawn: dict[str, Spread], template: dict, counter: C
         tokenizer=counter.exact,
         whole=all(part.spread.whole for part in parts),
         head=any(part.spread.head for part in parts),
+        unreadable=tuple(row.wrong for row in every if row.wrong),
     )
 
 
@@ -189,8 +197,8 @@ def _encoded(e: Experiment, format: str, records: Sequence[Record], encoder: Enc
     for record in records:
         try:
             parsed.append((record, FORMATS[format].parse(record)))
-        except RowError:
-            yield _Row(record.size, (), 0)
+        except RowError as error:
+            yield _Row(record.size, (), 0, f"{record.file}: {error}")
     encoded = encoder.rows([row for _, row in parsed])
     for (record, _), sequences in zip(parsed, encoded, strict=True):
         kept = _kept(e, sequences)

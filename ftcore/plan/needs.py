@@ -22,8 +22,9 @@ def needs(e: Experiment, data: dict[str, Any], length: dict[str, Any]) -> dict[s
     node = host(e, a) if a else None
     room = disk(e, a, length["iterations"]) if a else None
     known = Known(
-        e, a, peak, node, room, data["samples"], data["tokens"], length["steps"], length["iterations"]
-    )
+        e, a, peak, node, room, data["samples"], data["tokens"], length["steps"], length["iterations"],
+        data["sampled"],
+    )  # fmt: skip
     return {
         "unknown": None if a else why,
         "parameters": _parameters(e, a, why) if a else None,

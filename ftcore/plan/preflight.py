@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from ftcore.config.errors import Problem
+from ftcore.config.errors import Problem, nearest
+from ftcore.config.identity import in_cache
 from ftcore.config.nested import flat
 from ftcore.config.schema import Experiment, SlurmCluster, Source
 from ftcore.config.schema.kernels import FUSED_FAMILIES
@@ -19,6 +20,7 @@ from ftcore.config.xtuner.model import weights
 from ftcore.evaluation.heldout_text import PYTHON_REFERENCE
 from ftcore.hardware.detect import this_machine
 from ftcore.hardware.software import ranks_use_this_interpreter, this_interpreter, unfit
+from ftcore.models.complete import wrong_with
 from ftcore.plan.architecture import GATE_UP
 from ftcore.plan.needs import shape
 from ftcore.tracking.packages import needed as trackers
@@ -45,11 +47,15 @@ ORDERS = (
 """Part of `kernels`, how ftcore's own is ordered, and what it is."""
 
 
+BESIDE_LAYERS = ("lm_head", "embed_tokens")
+"""To which an adapter may be attached too."""
+
+
 def preflight(e: Experiment) -> list[Problem]:
     """All that is missing here."""
     checks = (
-        packages, software, tracker, model, kernels, adapted_experts, data, heldout, followed, precision,
-        machine, disk, cluster,
+        packages, software, tracker, model, targets, adapted_experts, kernels, data, heldout, followed,
+        precision, machine, disk, cluster,
     )  # fmt: skip
     return [problem for check in checks for problem in check(e)]
 
@@ -92,11 +98,17 @@ def tracker(e: Experiment) -> Iterator[Problem]:
 
 def model(e: Experiment) -> Iterator[Problem]:
     path = Path(e.model.path).expanduser()
-    if e.model.gguf is not None:
-        if not path.is_dir() and importlib.util.find_spec(e.model.gguf.package) is None:
-            package = e.model.gguf.package.replace("_", "-")
+    if path.is_dir():
+        for wrong in wrong_with(path):
+            yield Problem("model.path", f"{e.model.path}: {wrong}", "a model's folder, whole")
+    elif e.model.gguf is not None:
+        package = e.model.gguf.package.replace("_", "-")
+        if not in_cache(e):
+            instead = f"a folder; without model.path {e.model.name} is unpacked from {package}"
+            yield Problem("model.path", f"no such folder: {e.model.path}", instead)
+        elif importlib.util.find_spec(e.model.gguf.package) is None:
             yield Problem("model.path", f"{package} is not installed", f"pip install --no-deps {package}")
-    elif not path.is_dir():
+    else:
         looks_local = e.model.path.startswith((".", "/", "~")) or e.model.path.count("/") != 1
         if looks_local:
             yield Problem(
@@ -121,6 +133,21 @@ def kernels(e: Experiment) -> Iterator[Problem]:
     if e.kernels.frozen_weights == "fp8":
         message = f"fused layers alone read fp8; they are there for {ours}, and {e.model.path} is {family}"
         yield Problem("kernels.frozen_weights", message, "native")
+
+
+def targets(e: Experiment) -> Iterator[Problem]:
+    """Layers that the model has not. PEFT passes over a name as long as another one is there.
+
+    Of a dense model whose shape is known; experts are called otherwise in other versions of transformers.
+    """
+    a, _ = shape(e.model.path)
+    if e.lora.method == "full" or a is None or a.experts:
+        return
+    known = [layer.name for layer, _ in a.targeted(None)]
+    for name in e.lora.targets or ():
+        if name.rpartition(".")[2] not in (*known, *BESIDE_LAYERS):
+            message = f"the {a.family} family has no layer {name}"
+            yield Problem("lora.targets", message, ", ".join(known), nearest(name, known))
 
 
 def adapted_experts(e: Experiment) -> Iterator[Problem]:

@@ -2,8 +2,9 @@
 thing, or nothing, and nothing where what it needs is unknown."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ftcore.config.schema import Experiment, SlurmCluster
 from ftcore.config.schema.kernels import FUSED_FAMILIES
@@ -36,6 +37,8 @@ class Known:
 
     steps: int | None = None
     iterations: int | None = None
+    sampled: Mapping[str, Any] | None = None
+    """Of rows that were looked at, as `data_of` has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,18 @@ def short_rows(k: Known) -> Found:
             "data.packing",
             f"rows have {mean:.0f} tokens on average, of {k.e.max_length} that a sequence may have",
             "data.packing=true",
+        )
+
+
+def rows_unreadable(k: Known) -> Found:
+    """Rows that would end the run while it prepares its data."""
+    found = k.sampled or {}
+    if k.e.data.on_bad_row == "error" and found.get("unreadable"):
+        yield Advice(
+            "data.on_bad_row",
+            f"{found['unreadable']} of the {found['looked_at']} rows that were looked at cannot be read, and "
+            f"one ends the run: {found['first_unreadable']}",
+            "data.on_bad_row=skip, or those rows mended",
         )
 
 
@@ -267,7 +282,7 @@ def _zero(e: Experiment, **values: object) -> Experiment:
 
 RULES: tuple[Callable[[Known], Found], ...] = (
     does_not_fit, offload_saves_nothing, sharding_saves_nothing, recomputes_for_nothing, short_rows,
-    full_logits, warmup_under_a_step, nothing_to_resume_from, chat_samples_left_out,
+    rows_unreadable, full_logits, warmup_under_a_step, nothing_to_resume_from, chat_samples_left_out,
     more_ranks_than_samples, fp16_without_scaling, evaluation_longer_than_training, host_memory_short,
     disk_short,
 )  # fmt: skip

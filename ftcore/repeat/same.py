@@ -26,7 +26,7 @@ def run_of(e: Experiment) -> RunDirectory | None:
     listing.remember()
     if not alike:
         return None
-    key, identity = _data_key(e), source.identity(source.program())
+    key, identity = data_key(e), source.identity(source.program())
     ranked = []
     for row, state, known, program in reversed(alike):
         if key and known and known != key:
@@ -40,7 +40,7 @@ def run_of(e: Experiment) -> RunDirectory | None:
     return listing.run(min(ranked, key=lambda one: one[0])[1]) if ranked else None
 
 
-def _data_key(e: Experiment) -> str | None:
+def data_key(e: Experiment) -> str | None:
     """Of the data as it is now; None where that takes more than a look at files."""
     from ftcore.data.errors import DataError
     from ftcore.data.prepare import cache_key

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shlex
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -95,6 +96,14 @@ class RunDirectory:
     def attempt(self, number: int) -> Path:
         """Logs and hand-over files of one attempt."""
         return self.path / "logs" / str(number)
+
+
+def command_line(name: str, run: RunDirectory, *more: str) -> str:
+    """`python -m ftcore NAME ID MORE` as it is typed from here: with `--runs-dir` where the run is not under
+    `runs`."""
+    folder = run.path.absolute().parents[1]
+    elsewhere = [] if folder == Path("runs").absolute() else ["--runs-dir", str(run.path.parents[1])]
+    return f"python -m ftcore {shlex.join([name, run.id, *more, *elsewhere])}"
 
 
 def make(runs_dir: Path, name: str) -> RunDirectory:

@@ -5,6 +5,7 @@ from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
+from ftcore.config.errors import Unreadable
 from ftcore.runs import attempt_files, record
 from ftcore.runs.directory import RunDirectory
 from ftcore.runs.disk import full
@@ -62,7 +63,7 @@ def _changed(
         return after
     try:
         return record.update(run, change)
-    except OSError:
+    except (OSError, Unreadable):
         # A read-only mount, somebody else's runs, a full disk: what became of it is known nevertheless.
         return after
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from ftcore.config.errors import Unreadable
 from ftcore.runs.attempt_files import MACHINES
 from ftcore.runs.directory import RunDirectory
 from ftcore.runs.files import locked, read_json, write_json
@@ -39,8 +40,26 @@ def seconds_between(start: str, end: str) -> float:
 
 
 def read(run: RunDirectory) -> Record:
-    """The record as it stands; writes are atomic, so it is never a part of one."""
-    return upgraded(read_json(run.record), run)
+    """The record as it stands; writes are atomic, so it is never a part of one.
+
+    Raises Unreadable where there is none.
+    """
+    try:
+        entry = read_json(run.record)
+    except ValueError as error:
+        raise Unreadable(run.record, f"no JSON ({error})") from None
+    except OSError as error:
+        raise Unreadable(run.record, error.strerror or str(error)) from None
+    if entry is None:
+        raise Unreadable(run.record, "no such file")
+    if not is_record(entry):
+        raise Unreadable(run.record, "JSON, and no record of a run")
+    return upgraded(entry, run)
+
+
+def is_record(value: Any) -> bool:
+    """Whether a JSON value may be a record: an object that says something."""
+    return isinstance(value, dict) and bool(value)
 
 
 def upgraded(record: Record, run: RunDirectory) -> Record:

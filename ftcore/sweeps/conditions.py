@@ -5,6 +5,9 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ftcore.config.errors import nearest
+from ftcore.config.nested import flat
+
 COMPARE: dict[type, Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
     ast.Gt: operator.gt, ast.GtE: operator.ge, ast.In: lambda one, many: one in many,
@@ -18,7 +21,10 @@ WORDS = {"null": None, "none": None, "true": True, "false": False}
 
 
 class WrongCondition(Exception):
-    """The text is no condition, or names a key that is not there; the text says which."""
+    """The text is no condition, or names a key that is not there; the text says which, and `nearest` what may
+    have been meant."""
+
+    nearest = ""
 
 
 def parse(text: str) -> Callable[[Mapping[str, Any]], bool]:
@@ -92,6 +98,8 @@ def _key(key: str, data: Mapping[str, Any]) -> Any:
     node: Any = data
     for name in key.split("."):
         if not isinstance(node, Mapping) or name not in node:
-            raise WrongCondition(f"no such key: {key}")
+            error = WrongCondition(f"no such key: {key}")
+            error.nearest = nearest(key, flat(data))
+            raise error
         node = node[name]
     return node

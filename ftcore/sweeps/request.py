@@ -9,7 +9,7 @@ from hydra.errors import HydraException
 
 from ftcore.config import overrides as grammar
 from ftcore.config.compose import CONFIG_NAME, Composed, hydra_configs
-from ftcore.config.errors import Problem, RequestError, shortened
+from ftcore.config.errors import Problem, RequestError
 from ftcore.config.schema.search import Asynchronous, Search
 from ftcore.config.template import Template
 from ftcore.sweeps import conditions
@@ -103,7 +103,7 @@ class Variations:
         try:
             words = [self._parsed(word) for word in point]
         except HydraException as error:
-            return None, [Problem(shortened(" ".join(point)), f"not an override ({shortened(str(error))})")]
+            return None, [grammar.not_an_override(" ".join(point), error)]
         groups = tuple(word.input_line or "" for word in words if word.key_or_group in self._groups)
         template = self._template(groups)
         if isinstance(template, RequestError):
@@ -148,7 +148,7 @@ def _trials(
                 skipped += 1
                 continue
         except conditions.WrongCondition as error:
-            raise RequestError([Problem("search.skip", str(error))]) from None
+            raise RequestError([Problem("search.skip", str(error), nearest=error.nearest)]) from None
         trials.append(Trial(len(trials), point, composed))
     return trials, skipped, invalid
 

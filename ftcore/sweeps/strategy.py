@@ -42,7 +42,10 @@ def strategy(words: Sequence[str], choices: Sequence[str]) -> tuple[Search | Non
         return None, [], [Problem("search", shortened(" ".join(str(error).split()), 300))]
     except ValidationError as error:
         return None, [], [
-            Problem(".".join(["search", *map(str, item["loc"][1:])]), item["msg"].removeprefix("Input "))
+            Problem(
+                ".".join(["search", *map(str, item["loc"][1:])]),
+                f"{item['msg'].removeprefix('Input ')}; got {shortened(repr(item['input']))}",
+            )
             for item in error.errors(include_url=False)
         ]  # fmt: skip
     return search, [f"{key}={_values(value)}" for key, value in search.axes.items()], []
@@ -52,8 +55,7 @@ def _wrong(word: str, known: Sequence[str]) -> Iterator[Problem]:
     try:
         override = grammar.parse_one(word)
     except HydraException as error:
-        reason = shortened(str(error).splitlines()[0])
-        yield Problem(shortened(word), f"not an override ({reason})", "search.KEY=VALUE, a text in quotes")
+        yield grammar.not_an_override(word, error, "search.KEY=VALUE, a text in quotes")
         return
     key = override.key_or_group
     names = [f"search.{name}" for name in known]

@@ -35,7 +35,7 @@ def main(flags: argparse.Namespace, sweep: SweepDirectory) -> int:
     screen = Screen(quiet=flags.json)
     if not left:
         screen.say(f"sweep {sweep.id}: {len(found)} trials, nothing is missing")
-        return 0
+        return launching.tell_end(sweep, screen, as_json=True) if flags.json else 0
     screen.say(f"sweep {sweep.id}: {left} of {len(found) if numbers else 'its'} trials are missing")
     if searches:
         e = workers.experiment(sweep)

@@ -19,6 +19,7 @@ from ftcore.deploy.kept import keep
 from ftcore.deploy.served import Served
 from ftcore.deploy.stack.compose import compose, env_text, missing_secrets, read_env, served_path
 from ftcore.deploy.target import State, Up
+from ftcore.runs.directory import RunDirectory, command_line
 from ftcore.runs.files import indented, write_text
 
 COMPOSE, ENV, CONFIG = "compose.yaml", ".env", "config.json"
@@ -112,15 +113,29 @@ def _config(served: Served, settings: Stack) -> str | list[Problem]:
 
 def _then(served: Served, settings: Stack, folder: Path) -> list[str]:
     """The commands that put the model behind the started containers; passwords come from .env."""
-    host, name = settings.listen, served.model_name
+    host, name, key = settings.listen, served.model_name, folder / "xinference.key"
+    run = RunDirectory(served.folder.parent)
     return [
         f"set -a; . {folder / ENV}; set +a",
-        f"XINFERENCE_SETUP_TOKEN=... python -m ftcore deploy {served.run_id} deploy=xinference "
-        f"deploy.server=http://{host}:{settings.xinference_port} deploy.model_name={name} "
-        f"deploy.model_path={served_path(name)} deploy.key_file={folder / 'xinference.key'}",
-        f"ONEAPI_CHANNEL_KEY_FILE={folder / 'xinference.key'} python -m ftcore deploy {served.run_id} "
-        f"deploy=oneapi deploy.server=http://{host}:{settings.oneapi_port} deploy.model_name={name} "
-        "deploy.upstream=http://xinference:9997/v1",
+        "XINFERENCE_SETUP_TOKEN=... "
+        + command_line(
+            "deploy",
+            run,
+            "deploy=xinference",
+            f"deploy.server=http://{host}:{settings.xinference_port}",
+            f"deploy.model_name={name}",
+            f"deploy.model_path={served_path(name)}",
+            f"deploy.key_file={key}",
+        ),
+        f"ONEAPI_CHANNEL_KEY_FILE={key} "
+        + command_line(
+            "deploy",
+            run,
+            "deploy=oneapi",
+            f"deploy.server=http://{host}:{settings.oneapi_port}",
+            f"deploy.model_name={name}",
+            "deploy.upstream=http://xinference:9997/v1",
+        ),
     ]
 
 

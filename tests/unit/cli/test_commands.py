@@ -9,6 +9,7 @@ import yaml
 from ftcore.cli.commands import COMMANDS
 from ftcore.cli.main import main
 from ftcore.config.groups import conf_dir
+from tests.fixtures import records
 
 
 @pytest.fixture(autouse=True)
@@ -121,3 +122,12 @@ def test_shell_completion_of_nonsense(capsys, monkeypatch):
 def test_version(capsys):
     """--version prints the version."""
     assert out(capsys, "--version").startswith("ftcore ")
+
+
+def test_program_put_somewhere(capsys, tmp_path):
+    """rerun --to lays out a run's program and configuration, and --json says where."""
+    entry = records.template(tmp_path / "runs")
+    capsys.readouterr()
+    words = ["rerun", entry["id"], "--runs-dir", str(tmp_path / "runs"), "--to", "there", "--json"]
+    assert json.loads(out(capsys, *words)) == {"run": entry["id"], "to": "there"}
+    assert (tmp_path / "there" / "config.yaml").is_file() and (tmp_path / "there" / "ftcore").is_dir()

@@ -97,7 +97,7 @@ def test_slurm_that_is_not_there(capsys, monkeypatch, probed):
         (["--cluster", "--limit", "soon", "cluster=slurm"], "--limit"),
         (["--clutser"], "did you mean --cluster?"),
         (["rnak=3"], "rnak: no such key"),
-        (["last"], "neither a command nor an override"),
+        (["last"], "last: is nothing that doctor takes"),
     ],
 )
 def test_wrong_requests(words, said, capsys):

@@ -50,6 +50,25 @@ def wrong(runs, capsys):
     return run
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["state=faild"], "state: no run is ever faild; allowed: created, queued,"),
+        (["state!=faild"], "did you mean failed?"),
+        (["created>yesterday"], "created: its values are times, and yesterday is none; allowed: 2026-11-24"),
+        (["--sweep", "nope"], "--sweep: no such sweep under"),
+    ],
+)
+def test_condition_that_no_run_can_meet(wrong, words, told):
+    """A misspelt state, what is no time, and a sweep that is not there are refused, not answered by none."""
+    assert told in wrong(*words)
+
+
+def test_imported_runs_of_a_sweep(ls):
+    """A sweep without a directory here is there where records name it."""
+    assert found(ls, "--sweep", "sweep-0")
+
+
 def found(ls, *words):
     return [row["run"] for row in json.loads(ls("--json", *words))]
 

@@ -8,6 +8,7 @@ import pytest
 from ftcore.cli import resume
 from ftcore.cli.main import main
 from ftcore.cli.screen import Screen
+from ftcore.repeat.reproduce import Mismatch
 from ftcore.runs.directory import every
 from tests.fixtures import records
 
@@ -61,3 +62,23 @@ def test_folder_that_is_no_more(tmp_path, monkeypatch, capsys):
     assert "is not here" in capsys.readouterr().out
     (tmp_path / "there").mkdir()
     assert resume._folder(there, Screen()) == tmp_path / "there"
+
+
+@pytest.mark.parametrize(
+    ("words", "goes_on"),
+    [
+        (["chat"], "resume"),
+        (["deploy", "deploy=vllm"], "resume"),
+        (["evaluate"], "resume"),
+        (["rerun"], "rerun"),
+    ],
+)
+def test_command_that_goes_on_finds_the_run(words, goes_on, tmp_path, monkeypatch, capsys):
+    """What is to be typed next has the folder of runs where that is not the usual one."""
+    monkeypatch.chdir(tmp_path)
+    other_data = Mismatch("data x", "0", "1", decides=True)
+    monkeypatch.setattr("ftcore.cli.rerun.mismatches", lambda *_: [other_data])
+    run = records.template(Path("other runs"))["id"]
+    assert main([words[0], run, *words[1:], "--runs-dir", "other runs"]) in (1, 2)
+    line = next(line for line in capsys.readouterr().err.splitlines() if f"ftcore {goes_on} {run}" in line)
+    assert "--runs-dir 'other runs'" in line

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -46,6 +47,7 @@ WRONG = [
     ["report", "a", "b"],
     ["resume", "last"],
     ["report", "--cfg"],
+    ["logs", "last", "--json"],
     ["--cfg", "job", "-p", "no.such.part"],
     ["--cfg", "deepspeed"],
 ]
@@ -96,6 +98,41 @@ def test_nearest_command(words, capsys):
     """A misspelt command is told with the command it resembles."""
     assert main(words) == 2
     assert "did you mean" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["plan", "lr"], "lr: has no value; allowed: lr=VALUE"),
+        (["model"], "model: has no value; allowed: model=VALUE"),
+        (["plan", "run"], "run: is nothing that plan takes; allowed: key=value; did you mean ftcore run?"),
+        (["plan", "max_lenght"], "did you mean max_length?"),
+        (["evaluate", "last", "--write", "x"], "--write: x is not allowed; allowed: opencompass, teval"),
+        (["chat", "last", "--max-tokens", "x"], "--max-tokens: x is no whole number; allowed: 1 and more"),
+        (["chat", "last", "--temperature", "x"], "--temperature: x is no number; allowed: 0 and more"),
+    ],
+)
+def test_word_without_a_value(words, told, capsys):
+    """A key without its value, a word at the wrong place, a flag's wrong value: each told as what it is."""
+    assert main(words) == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("module", ["rich.console", "ftcore.nothing"])
+def test_python_without_the_packages(module, monkeypatch, capsys):
+    """A python that is not the one of `make setup` is told so; one of ftcore's own that lacks is a bug."""
+
+    def absent(_name):
+        raise ModuleNotFoundError(f"No module named {module!r}", name=module)
+
+    monkeypatch.setattr("ftcore.cli.main.importlib", SimpleNamespace(import_module=absent))
+    if module.startswith("ftcore"):
+        with pytest.raises(ModuleNotFoundError):
+            main(["plan"])
+        return
+    assert main(["plan"]) == 1
+    err = capsys.readouterr().err
+    assert f"{module} is not installed for" in err and "make setup" in err and ".venv/bin/activate" in err
 
 
 KEYS = st.sampled_from(

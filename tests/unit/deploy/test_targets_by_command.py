@@ -30,6 +30,8 @@ def test_made_and_taken_back(run, kind, capsys):
     """What --json tells has a model and an address; --print makes nothing; --down leaves no state."""
     words = ["deploy", run.id, f"deploy={kind}", "deploy.model_name=mine"]
     assert main([*words, "--print"]) == 0 and "mine" in capsys.readouterr().out
+    assert main([*words, "--print", "--json"]) == 0
+    assert "mine" in json.loads(capsys.readouterr().out)["preview"]
     assert not (run.path / "deploy").exists() and not Path("stack").exists()
     assert main([*words, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

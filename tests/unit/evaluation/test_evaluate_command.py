@@ -217,7 +217,7 @@ WRONG = {
     ),
     "nowhere to write": (("--write", "opencompass"), "--write: needs a folder", "--to FOLDER"),
     "nothing to write": (("evaluation=bfcl", "--to", "x"), "--to: is where --write writes", "opencompass"),
-    "for nobody": (("--write", "lm_eval", "--to", "x"), "invalid choice: 'lm_eval'", "opencompass"),
+    "for nobody": (("--write", "lm_eval", "--to", "x"), "--write: lm_eval is not allowed", "opencompass"),
     "settings to write": (
         ("--write", "teval", "--to", "x", "evaluation=bfcl"), "--write takes no settings", "evaluation=bfcl",
     ),

@@ -69,6 +69,8 @@ def test_complete_run(folders, capsys):
     assert steps(run) == [] and removed(run) == ["checkpoints/step_00000010", "checkpoints/step_00000020"]
     assert main(["resume", str(run.path)]) == 0
     assert "nothing is missing" in capsys.readouterr().out
+    assert main(["resume", str(run.path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["id"] == run.id
     assert gc(folders, "--yes") == 0 and "removed 0" in capsys.readouterr().out
 
 

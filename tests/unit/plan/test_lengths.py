@@ -142,12 +142,14 @@ def test_without_a_tokenizer_a_range_says_how_little_is_known(experiment, tmp_pa
 
 
 def test_bad_rows_are_no_rows(experiment, tmp_path):
-    """They are passed over here, whatever `on_bad_row` says: training tells of them with their place."""
+    """They are no rows here, whatever `on_bad_row` says, and told; preparing tells of their lines too."""
     path = tmp_path / "bad.jsonl"
     lines(path, chats(10))
     with path.open("a", encoding="utf-8") as file:
         file.write('{"messages": 3}\nnot json\n')
-    assert lengths(experiment(path=str(path))).rows.likely == 10
+    found = lengths(experiment(path=str(path)))
+    assert found.rows.likely == 10
+    assert len(found.unreadable) == 2 and found.unreadable[0].startswith(f"{path}: ")
 
 
 @pytest.mark.parametrize(

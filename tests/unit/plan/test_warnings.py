@@ -36,6 +36,10 @@ CASES = {
         ([*H100, "data.packing=false"], {"samples": 10, "tokens": 3000}),
         ([*H100, "data.packing=false"], {"samples": 10, "tokens": 20000}),
     ),
+    "rows_unreadable": (
+        (H100, {"sampled": {"looked_at": 5, "unreadable": 1, "first_unreadable": "rows: no JSON"}}),
+        ([*H100, "data.on_bad_row=skip"], {"sampled": {"looked_at": 5, "unreadable": 1}}),
+    ),
     "full_logits": (([*STOCK, "max_length=8192"], {}), ([*FAST, "max_length=8192"], {})),
     "warmup_under_a_step": (
         ([*H100, "optim.warmup_ratio=0.03"], {"steps": 33}),
