@@ -59,12 +59,13 @@ slurm-down: setup
 run: setup
 	$(BIN)/python -m ftcore $(ARGS)
 
-# What needs nothing of the machine but a processor side by side; then what starts ranks and clusters, one by one.
+# What needs nothing of the machine but a processor side by side, in the order of folders, in which what takes
+# longest comes first; then what starts several ranks, stops runs at a step, or starts clusters, one by one.
 # 5 is pytest's word for "none of these were asked for".
 WORKERS ?= 2
-RANKS := tests/integration/training tests/slurm
+RANKS := $(patsubst %,tests/integration/training/test_%.py,ddp resume zero) tests/slurm
 test: setup browser slurm
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(RANKS:%=--ignore=%) $(ARGS); first=$$?; \
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(RANKS:%=--ignore=%) $(ARGS); first=$$?; \
 	$(BIN)/python -m pytest $(RANKS) $(ARGS); second=$$?; \
 	for one in $$first $$second; do test $$one -eq 0 || test $$one -eq 5 || exit $$one; done; \
 	test $$first -eq 0 || test $$second -eq 0

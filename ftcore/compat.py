@@ -40,6 +40,17 @@ def leave_out(*packages: str) -> None:
         sys.modules.setdefault(name, None)
 
 
+def compile_no_all_reduce() -> None:
+    """To be called before mmengine's DeepSpeed strategy begins; imports deepspeed.
+
+    deepspeed 0.18.9 on CPUs compiles an all-reduce over shared memory that its inference alone calls: 50 s
+    of a core in the first run on a machine, and a failure where there is no C++ compiler.
+    """
+    import deepspeed.ops
+
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+
+
 def _dump_whole(grammar: object, filename: str) -> None:
     part = Path(f"{filename}.{os.uname().nodename}.{os.getpid()}")
     part.write_bytes(pickle.dumps(grammar.__dict__, pickle.HIGHEST_PROTOCOL))

@@ -27,12 +27,14 @@ def work(context: Context) -> Detail:
     data = prepare.wait(context)
     from ftcore import compat
 
+    e, rank = context.experiment, context.rank
     compat.apply()
-    compat.leave_out(*unused(context.experiment))
+    compat.leave_out(*unused(e))
+    if e.parallelism.strategy == "deepspeed" and e.hardware.accelerator == "cpu":
+        compat.compile_no_all_reduce()
     from ftcore.training.distributed import join, leave
     from ftcore.training.engine import Callbacks, train
 
-    e, rank = context.experiment, context.rank
     join(rank, context.attempt, backend(e), context.stop.check)
 
     def progress(step: int, total: int, entry: dict[str, Any]) -> None:

@@ -35,6 +35,20 @@ def test_mmengine_imports_packages_that_nobody_asked_for():
     assert hidden.stdout.split()[-3:] == ["False", "None", "None"]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("before", "compiles"), [("", "True"), ("compat.compile_no_all_reduce();", "False")])
+def test_deepspeed_compiles_an_all_reduce_of_its_inference(before, compiles):
+    """With the shim it asks nobody for a compiler; ZeRO-3 trains without (`training/test_zero.py`)."""
+    done = python(
+        "import os; os.environ['DS_ACCELERATOR'] = 'cpu'; from ftcore import compat; compat.apply();"
+        f"{before} import sys, deepspeed.comm; from deepspeed.ops.op_builder import cpu;"
+        "cpu.ShareMemCommBuilder.load = lambda self: self;"
+        "print(sys.modules['deepspeed.comm.torch'].build_shm_op() is not None)"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-1] == compiles
+
+
 SEEN_AT_RENAME = """
 import os, pickle, pathlib, sys, tempfile
 {before}

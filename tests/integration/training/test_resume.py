@@ -125,7 +125,7 @@ def test_all_checkpoints_torn(undisturbed, tmp_path):
 
 def test_whole_job_killed_from_outside_is_reconciled(tiny, tmp_path):
     """With the command gone too, the record still says running; resume closes that attempt and goes on."""
-    process, run = begin(tiny, tmp_path, max_steps=200, checkpoint__every=1)
+    process, run = begin(tiny, tmp_path, max_steps=5000, checkpoint__every=1)
     wait_for(lambda: steps(run) >= 1, process)
     refused = resume(run)
     assert refused.code == 2 and "still running" in refused.err

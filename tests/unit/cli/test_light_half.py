@@ -40,7 +40,7 @@ RUN = "import sys; from ftcore.cli.main import main; code = main(sys.argv[1:])" 
 def loaded(script: str, *words: str, cwd: Path) -> str:
     """What a fresh process says of the heavy packages after running `script`."""
     # Compiled once for all the processes here, whatever the environment says: it halves their time.
-    bytecode = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(cwd.parent / "bytecode")}
+    bytecode = {"PYTHONDONTWRITEBYTECODE": ""}
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{script}", *words]
     answer = subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=os.environ | bytecode)
     assert answer.returncode == 0, answer.stderr

@@ -33,8 +33,9 @@ def models(texts):
     ]  # fmt: skip
 
 
-def test_opencompass_loads_the_runs_weights(run):
+def test_opencompass_loads_the_runs_weights(run, tmp_path, monkeypatch):
     """Base and merged weights by whole paths, the type that was trained in, and the model's own end."""
+    monkeypatch.chdir(tmp_path)  # where no quickstart has unpacked the model
     e = compose(["hardware=cpu"]).experiment
     base, tuned = models(opencompass(e, run))
     assert base["type"] == tuned["type"] == "HuggingFacewithChatTemplate"
