@@ -78,7 +78,8 @@ def _stock(e: Experiment, a: Architecture, p: Parts) -> Layer:
         norms += s * 2 * h  # their inputs, scaled, for their weights
     qk_norm = (4 * (a.q + a.kv) + 4 * (a.heads + a.kv_heads)) if a.qk_norm else 0
     per_token = norms + qk_norm + attention + kept_inputs(e, p, (a.attention[:3], a.attention[3:]))
-    mask = e.max_length**2 * e.data.micro_batch_size * (1 + s) // max(a.layers, 1) if p.masked else 0
+    square = p.tokens**2 if p.flat else e.max_length**2 * e.data.micro_batch_size
+    mask = square * (1 + s) // a.layers if p.masked else 0
     behind = _behind_attention(e, a, p)
     # Quantised weights are turned back into the compute type one layer at a time.
     whole = s * max(one.weights for one, _ in a.linears) if e.lora.quantization else 0
@@ -137,8 +138,7 @@ def logits(e: Experiment, a: Architecture, p: Parts, labelled: float, cached: in
     compute type. The last norm keeps an fp32 copy of its input and gives one of s, whose gradient is there
     too: (4 + 2 s) h.
     """
-    flat = p.layers or p.attention or p.loss
-    n = max(1, round(p.tokens * labelled)) if flat else p.tokens
+    n = max(1, round(p.tokens * labelled)) if p.flat else p.tokens
     hidden = n * (4 + 2 * p.compute) * a.hidden
     if not p.loss:
         # Of an fp32 head that is frozen autocast keeps no copy from one use to the next; the graph does.

@@ -44,6 +44,11 @@ class Parts:
     masked: bool
     """A mask keeps rows apart, so that k and v are repeated for every head."""
 
+    @property
+    def flat(self) -> bool:
+        """The rows of a micro batch lie one behind the other, as any of ftcore's parts takes them."""
+        return self.layers or self.loss or self.attention
+
 
 def parts(e: Experiment, a: Architecture) -> Parts:
     """The parts of `e` on `a`: orders where they are given, and where they are not what the model allows, as
@@ -62,9 +67,11 @@ def parts(e: Experiment, a: Architecture) -> Parts:
     trained = compute if deepspeed else loaded if e.lora.method == "full" else 4
     layers = fits and whole and possible(e, "layers")
     attention = fits and whole and possible(e, "attention")
+    loss = fits and possible(e, "loss")
+    several = e.data.packing or (loss and e.data.micro_batch_size > 1)
     return Parts(
         layers=layers,
-        loss=fits and possible(e, "loss"),
+        loss=loss,
         attention=attention,
         fp8=layers and e.kernels.frozen_weights == "fp8",
         compute=compute,
@@ -74,5 +81,5 @@ def parts(e: Experiment, a: Architecture) -> Parts:
         tokens=-(-e.max_length * e.data.micro_batch_size // e.parallelism.sequence_parallel),
         masked=not attention
         and e.model.attention != "flash_attention_2"
-        and (e.data.packing or bool(a.sliding_window and a.sliding_window <= e.max_length)),
+        and (several or bool(a.sliding_window and a.sliding_window <= e.max_length)),
     )

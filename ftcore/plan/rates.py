@@ -1,6 +1,6 @@
 """How fast a card does each kind of work, and how that is told from measured training steps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ftcore.plan.least_squares import bounded, non_negative
@@ -105,26 +105,32 @@ def micro_seconds(work: Work, rates: KernelRates) -> float:
 def fit(found: Sequence[Measurement], bandwidth: float, roof: float | None = None) -> KernelRates:
     """Rates that come nearest to `found`, in relative terms.
 
-    Launches are fitted to the measurements that they bound, then the card's rates to the others that they do
-    not. What cannot be told from the rest (elementwise work goes with the tokens, as products of one width
-    do) is held weakly near what a copy's `bandwidth` would give, and nothing computes faster than `roof`,
-    operations a second of a large product. ValueError where there is too little.
+    A measurement is the card's or the CPU's, whichever needs longer. Those over CLEAR times their launches
+    are the card's to begin with; then, again and again, all that come near what the card would need are, and
+    launches are fitted to the rest: those of real layers take longer than those of tiny ones. What cannot be
+    told apart (elementwise work goes with the tokens, as products of one width do) is held weakly near what a
+    copy's `bandwidth` would give, and nothing computes faster than `roof`, operations a second of a large
+    product. ValueError where there is too little.
     """
-    floor = [one for one in found if one.launch_bound]
-    if not floor:
+    tiny, others = _parted(found, lambda one: one.launch_bound)
+    if not tiny:
         raise ValueError("no measurement that the CPU bounds")
-    launch = non_negative(
-        [[one.work.layers / one.seconds, one.work.again / one.seconds, 1 / one.seconds] for one in floor],
-        [1.0] * len(floor),
-    )
-    bound = [one for one in found if not one.launch_bound and one.seconds > CLEAR * _launch(one.work, launch)]
-    if len(bound) < 4:
-        raise ValueError(f"{len(bound)} measurements that the card bounds, and 4 are needed")
-    linear, attention, masked, elementwise, head = _seconds_each(bound, bandwidth, roof)
+    launch = _launches(tiny)
+    card = _longest(others, launch)
+    if len(card) < FEWEST:
+        raise ValueError(f"{len(card)} measurements that the card bounds, and {FEWEST} are needed")
+    for _ in range(ROUNDS):
+        each = _seconds_each(card, bandwidth, roof)
+        near, slow = _of_card(others, each, launch)
+        launch = _launches([*tiny, *slow])
+        if near == card or len(near) < FEWEST:
+            break
+        card = near
+    linear, attention, masked, elementwise, head = _seconds_each(card, bandwidth, roof)
     rates = KernelRates(
         linear=1 / linear,
         attention=1 / attention,
-        masked_attention=1 / masked if any(one.work.masked for one in bound) else None,
+        masked_attention=1 / masked if any(one.work.masked for one in card) else None,
         elementwise=1 / elementwise,
         head=1 / head,
         launch=launch[0],
@@ -132,8 +138,29 @@ def fit(found: Sequence[Measurement], bandwidth: float, roof: float | None = Non
         launch_fixed=launch[2],
         error=0.0,
     )
-    wrong = [micro_seconds(one.work, rates) / one.seconds - 1 for one in bound]
+    wrong = [micro_seconds(one.work, rates) / one.seconds - 1 for one in card]
     return replace(rates, error=(sum(each**2 for each in wrong) / len(wrong)) ** 0.5)
+
+
+def _longest(found: Sequence[Measurement], launch: Sequence[float]) -> list[Measurement]:
+    """Those over CLEAR times their launches, or the FEWEST that are most so."""
+    ranked = sorted(found, key=lambda one: one.seconds / _launch(one.work, launch), reverse=True)
+    over = [one for one in ranked if one.seconds > _launch(one.work, launch)]
+    clear = [one for one in over if one.seconds > CLEAR * _launch(one.work, launch)]
+    chosen = clear if len(clear) >= FEWEST else over[:FEWEST]
+    return [one for one in found if one in chosen]
+
+
+def _of_card(
+    found: Sequence[Measurement], each: Sequence[float], launch: Sequence[float]
+) -> tuple[list[Measurement], list[Measurement]]:
+    """(those of a card that needs `each`, those of the CPU)."""
+
+    def is_one(one: Measurement) -> bool:
+        clear = one.seconds > CLEAR * _launch(one.work, launch)
+        return clear or one.seconds < NEAR * _dot(_columns(one.work), each)
+
+    return _parted(found, is_one)
 
 
 def _seconds_each(bound: Sequence[Measurement], bandwidth: float, roof: float | None) -> list[float]:
@@ -156,9 +183,17 @@ def _seconds_each(bound: Sequence[Measurement], bandwidth: float, roof: float | 
     return [each, each, each, 1 / bandwidth, each]
 
 
-CLEAR = 1.3
-"""How many times longer than its launches a measurement takes that the card bounds: near them both have a
-part in it."""
+FEWEST = 4
+"""Measurements of the card, to tell its rates apart."""
+
+CLEAR = 2.0
+"""How many times longer than its launches a measurement takes that is the card's beyond doubt."""
+
+NEAR = 1.35
+"""How many times longer than the card alone would need a measurement may take that is still the card's:
+narrow layers compute that much more slowly, and a CPU that is waited for takes longer."""
+
+ROUNDS = 8
 
 PRIOR = 0.3
 """Weight of what a copy's bandwidth says, beside one measurement's 1."""
@@ -173,6 +208,22 @@ def _columns(work: Work) -> list[float]:
         work.elementwise.total,
         work.head,
     ]
+
+
+def _parted(
+    found: Sequence[Measurement], is_one: Callable[[Measurement], bool]
+) -> tuple[list[Measurement], list[Measurement]]:
+    return [one for one in found if is_one(one)], [one for one in found if not is_one(one)]
+
+
+def _dot(one: Sequence[float], other: Sequence[float]) -> float:
+    return sum(a * b for a, b in zip(one, other, strict=True))
+
+
+def _launches(found: Sequence[Measurement]) -> list[float]:
+    """Seconds of the CPU for a layer, for one more of its forward pass, and for the rest."""
+    rows = [[one.work.layers / one.seconds, one.work.again / one.seconds, 1 / one.seconds] for one in found]
+    return non_negative(rows, [1.0] * len(found))
 
 
 def _launch(work: Work, launch: Sequence[float]) -> float:

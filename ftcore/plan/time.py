@@ -30,8 +30,13 @@ STATED, UNSTATED = (0.9, 1.25), (0.5, 10.0)
 """What an exchange may take, as shares of volume over speed: with a link that is measured or stated, and with
 an assumed one. Tenfold: what the recipe's run took to gather its weights, against 100 Gbit/s."""
 
-WITHOUT_ADAPTERS = 0.73
-"""Of a layer's launches, without PEFT's modules: from one run of full fine-tuning (1b_full in bench/plan)."""
+WITHOUT_ADAPTERS, QUANTISED, SPARSE = 0.73, 1.55, 1.5
+"""Of a layer's launches: without PEFT's modules, with bitsandbytes', and of one with experts. Each from one
+run (1b_full, 8b_qlora and moe_kept in bench/plan)."""
+
+LOOP = 0.04
+"""Seconds of the CPU for a step beside its iterations: mmengine's loop, hooks, data and the optimiser's own
+launches. From one run on two machines (1b_fast_short)."""
 
 FETCH = 475e-6
 """Seconds of the CPU for a module that ZeRO-3 fetches and lets go, with nothing to gather: from one run on
@@ -83,8 +88,9 @@ class Step:
 
     @property
     def waiting(self) -> float:
-        """Seconds that the card waits for the CPU to start kernels."""
-        return max(0.0, self.launches - self.card)
+        """Seconds that the card waits for the CPU to start kernels, of the optimiser too where it steps."""
+        stepped = sum(one.seconds for one in self.terms if one.name == OPTIMIZER)
+        return max(0.0, self.launches - self.card - stepped)
 
     @property
     def seconds(self) -> float:
@@ -96,6 +102,8 @@ class Step:
         found = {one.name: one.seconds for one in self.terms if one.seconds}
         return found | ({"launches": self.waiting} if self.waiting else {})
 
+
+OPTIMIZER, ON_CPU = "optimizer", "optimizer, on the CPU"
 
 ON_CARD = (
     "linear forward", "linear backward", "linear recompute", "attention", "elementwise", "head and loss",
@@ -123,7 +131,7 @@ def step(e: Experiment, a: Architecture, data: dict[str, Any]) -> Step | None:
     terms = [*_computing(done, per_token, rates, times), *_stepping(e, a, rates)]
     exchanged = _exchange(e, a, p, again, rates, times)
     hosted = _from_host(e, a, p, again, rates, times)
-    launches = times * _launches(e, a, again, per_token)
+    launches = LOOP + times * _launches(e, a, again, per_token)
     whole = Step((*terms, *exchanged, *hosted), launches, rates.source, 1.0, 1.0)
     low, high = _range(e, whole, rates, per_token, exchanged)
     return Step(whole.terms, launches, rates.source, low, high)
@@ -166,9 +174,9 @@ def _stepping(e: Experiment, a: Architecture, rates: Rates) -> list[Term]:
     n, zero = trained_parameters(e, a), zero_of(e)
     share = n / (e.world_size if zero and zero.stage else 1)
     if zero and zero.offload_optimizer:
-        return [Term("optimizer", share, "parameters", CPU_ADAM, "assumed, on the CPU")]
+        return [Term(ON_CPU, share, "parameters", CPU_ADAM, "assumed")]
     one = rates.optimizer[e.kernels.optimizer]
-    return [Term("optimizer", share, "parameters", 1 / one, rates.source)]
+    return [Term(OPTIMIZER, share, "parameters", 1 / one, rates.source)]
 
 
 def _exchange(e: Experiment, a: Architecture, p: Parts, again: int, rates: Rates, times: int) -> list[Term]:
@@ -194,9 +202,12 @@ def _from_host(e: Experiment, a: Architecture, p: Parts, again: int, rates: Rate
 
 def _launches(e: Experiment, a: Architecture, again: int, by: KernelRates) -> float:
     """Seconds of the CPU for an iteration."""
-    layers = a.layers * by.launch + again * by.launch_again
+    sparse = a.sparse_layers
+    layers = (a.layers - sparse + SPARSE * sparse) * by.launch + again * by.launch_again
     if e.lora.method == "full":
         layers *= WITHOUT_ADAPTERS
+    elif e.lora.quantization:
+        layers *= QUANTISED
     return layers + by.launch_fixed + (_fetches(e, a, again) if e.zero_stage == 3 else 0.0)
 
 

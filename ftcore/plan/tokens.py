@@ -25,12 +25,12 @@ def micro(e: Experiment, p: Parts, data: dict[str, Any]) -> Micro:
         row = min(sample, tokens / rows)
     labelled_share = 1.0 if data["labelled_share"] is None else data["labelled_share"]
     padded = sample
-    if not (p.layers or p.loss or p.attention):
+    if not p.flat:
         longest = data["longest"] or e.max_length
         padded = max(sample, min(float(longest), sample * sum(1 / n for n in range(1, count + 1))))
     computed = count * padded
     if p.masked:
-        squares = count * padded**2
+        squares = computed**2 if p.flat else count * padded**2
     elif e.data.packing:
         squares = count * sample * row
     else:

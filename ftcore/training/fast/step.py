@@ -68,11 +68,14 @@ class Step:
             # What is computed here states its types; autocast would turn fp32 products into others.
             with torch.autocast(data["input_ids"].device.type, enabled=False):
                 return self._loss(attach.decoder(self.llm).norm(self._hidden(data, by)), data)
-        given = {"rows": by} if self.parts.attention else {}
+        given: dict[str, Any] = {"attention_mask": None}
+        if self.parts.attention:
+            # Of four dimensions it is handed on as it is: else transformers makes one of n x n, which nobody
+            # reads.
+            given = {"attention_mask": data["input_ids"].new_ones((1, 1, 1, 1), dtype=torch.bool), "rows": by}
         outputs = attach.decoder(self.llm)(
-            input_ids=data["input_ids"], position_ids=data["position_ids"], attention_mask=None,
-            use_cache=False, **given,
-        )  # fmt: skip
+            input_ids=data["input_ids"], position_ids=data["position_ids"], use_cache=False, **given
+        )
         return self._loss(outputs.last_hidden_state[0].index_select(0, data["labelled"]), data)
 
     def _loss(self, hidden: Tensor, data: dict[str, Any]) -> Tensor:

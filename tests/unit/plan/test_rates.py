@@ -71,6 +71,29 @@ def test_with_noise_the_whole_model_is_still_predicted(rates, fused, seed):
     assert 0.003 < found.error < 0.05
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_slow_cpu_is_not_taken_for_a_slow_card(seed):
+    """Launches of real layers that take twice as long as tiny ones', so that short micro batches wait for
+    them: what the card bounds is still found."""
+    slow = replace(FAST, launch=4e-3, launch_fixed=2e-3)
+    tiny = replace(FAST, launch=2e-3, launch_fixed=2e-3)
+    rows = (1000, 1500, 300, 1296)
+    of_card = [(WIDE, (4096,)), (WIDE, rows), (WIDE, (8192,)), (replace(WIDE, layers=2), (4096,))]
+    of_cpu = [(WIDE, (1024,)), (NARROW, (4096,)), (NARROW, rows)]
+    draw = random.Random(seed)
+    found = [
+        Measurement("", done, micro_seconds(done, slow) * (1 + draw.gauss(0, 0.02)))
+        for shape, lengths in (*of_card, *of_cpu)
+        for done in [of(shape, lengths, True)]
+    ]
+    small = [of(SMALL, (64,), True), of(SMALL, (64,), True, True), of(replace(SMALL, layers=4), (64,), True)]
+    found += [Measurement("", done, micro_seconds(done, tiny), launch_bound=True) for done in small]
+    rates = fit(found, bandwidth=FAST.elementwise)
+    whole = of(replace(WIDE, layers=32), (8192,), True)
+    assert micro_seconds(whole, rates) == pytest.approx(micro_seconds(whole, FAST), rel=0.06)
+    assert tiny.launch < rates.launch < slow.launch
+
+
 def test_a_small_stack_is_bound_by_its_launches():
     """It takes what the CPU needs, however fast the card is."""
     tiny = of(SMALL, (64,), True)

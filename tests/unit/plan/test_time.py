@@ -16,13 +16,14 @@ from ftcore.cli.main import main
 from ftcore.cli.plan_time import span
 from ftcore.config.compose import compose
 from ftcore.config.schema import Experiment
-from ftcore.plan.architecture import find
+from ftcore.plan.architecture import find, read
 from ftcore.plan.estimate import estimate
 from ftcore.plan.links import link, volume
 from ftcore.plan.parts import parts
 from ftcore.plan.rates import KernelRates
+from ftcore.plan.shapes import KNOWN
 from ftcore.plan.summary import summarise
-from ftcore.plan.time import ASSUMED, CALIBRATED, step
+from ftcore.plan.time import ASSUMED, CALIBRATED, LOOP, step
 from ftcore.plan.tokens import micro
 
 LLAMA = find("Meta-Llama-3-8B")[0]
@@ -96,7 +97,41 @@ def test_short_micro_batches_wait_for_the_cpu():
     e = composed("kernels=stock", "data.packing=false", "optim.gradient_accumulation=1", "parallelism=single")
     found = step(e, LLAMA, known(1000, 64_000, 1000))
     assert found.parts["launches"] > 0
-    assert found.seconds == pytest.approx(32 * 1.5e-3 + 2e-3 + TRAINED * 1e-10)
+    assert found.seconds == pytest.approx(LOOP + 32 * 1.5e-3 + 2e-3)
+
+
+@pytest.mark.parametrize(
+    ("words", "shape", "layers"),
+    [
+        (["lora=full"], "Meta-Llama-3-8B", 0.73 * 32e-3),
+        (["lora=qlora"], "Meta-Llama-3-8B", 1.55 * 32e-3),
+        ([], "Qwen3-30B-A3B", 1.5 * 48e-3),
+    ],
+)
+def test_launches_of_other_layers(words, shape, layers):
+    """Without adapters fewer, with quantised weights and with experts more."""
+    e = composed(
+        "kernels=stock", "data.packing=false", "optim.gradient_accumulation=1", "parallelism=single", *words
+    )
+    found = step(changed(e, model__activation_checkpointing=False), read(KNOWN[shape]), known(9, 9, 9))
+    assert found.launches == pytest.approx(LOOP + layers + 2e-3)
+
+
+def test_the_optimizer_hides_launches():
+    """The card steps 8e9 parameters while the CPU starts what comes next: only what is over waits."""
+    words = ("kernels=stock", "data.packing=false", "optim.gradient_accumulation=1", "parallelism=single")
+    found = step(composed("lora=full", *words), LLAMA, known(9, 9, 9))
+    stepped = next(one.seconds for one in found.terms if one.name == "optimizer")
+    assert stepped > found.launches and not found.waiting
+
+
+def test_rows_behind_one_another_are_kept_apart_by_a_mask():
+    """ftcore's loss lays the rows of a micro batch end to end: stock attention computes the whole square."""
+    words = ("kernels=stock", "kernels.loss=fused", "data.packing=false")
+    one, two = (composed(*words, f"data.micro_batch_size={n}") for n in (1, 2))
+    assert not parts(one, LLAMA).masked and parts(two, LLAMA).masked
+    assert not parts(composed("kernels=stock", *words[2:], "data.micro_batch_size=2"), LLAMA).masked
+    assert micro(two, parts(two, LLAMA), UNKNOWN).squares == (2 * 4096) ** 2
 
 
 def test_rows_without_packing_are_work_only_where_they_are_computed():

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from ftcore.training.fast import stock_attention
 from ftcore.training.fast.projection import Fp8Projection
 from tests.fixtures.fast import TARGETS, gradients, micro_batch, model, step, stock_loss
 
@@ -52,6 +53,24 @@ def test_each_part_alone(off):
     mine = step(llm, **off).loss(data)
     assert abs(mine - loss) < 1e-5
     assert_alike(gradients(llm, mine), expected)
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "qwen2"])
+def test_attention_by_rows_makes_no_mask(family, monkeypatch):
+    """transformers makes one of n x n for whoever asks, 1 GiB of 32,768 tokens; rows alone without their
+    lengths still get theirs."""
+    made, real = [], stock_attention.sdpa_mask
+
+    def counted(*args, **kwargs):
+        made.append(1)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(stock_attention, "sdpa_mask", counted)
+    llm, data = model(family), micro_batch(ROWS)
+    step(llm, layers=False).loss(data)
+    assert not made
+    llm(input_ids=data["input_ids"], position_ids=data["position_ids"])
+    assert made
 
 
 def test_adapters_that_a_kernel_adds_are_added(monkeypatch):
