@@ -1,11 +1,12 @@
 """What `plan` predicts of a card's memory beside what training takes of it, and a step's time.
 
     python -m bench.plan --scratch FOLDER [--only NAMES] [--cards 0,1] [--seconds 540] [--json FILE]
-    python -m bench.plan --again FILE
+    python -m bench.plan --again FILE [--again FILE] [--markdown]
 
 Random weights of the shapes in `configurations.py` are written below --scratch (51 GB); every configuration
 is trained for four steps by the real worker, as many at once as there are cards. Nothing new is begun after
---seconds. --again computes the predictions anew beside what FILE has measured, on any machine.
+--seconds. --again computes the predictions anew beside what FILE has measured, on any machine; --markdown
+prints the tables of docs/plan.md.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from typing import Any
 from rich.console import Console
 
 from bench.common import machine
+from bench.plan import markdown
 from bench.plan.again import again
 from bench.plan.asked import model
 from bench.plan.configurations import DEEPSPEED, EVERY, PLAIN, Configuration
@@ -42,7 +44,8 @@ def flags() -> argparse.Namespace:
     parser.add_argument("--cards", default="0")
     parser.add_argument("--seconds", type=float, default=3600)
     parser.add_argument("--json", type=Path, default=None, metavar="FILE")
-    parser.add_argument("--again", type=Path, default=None, metavar="FILE")
+    parser.add_argument("--again", type=Path, action="append", metavar="FILE")
+    parser.add_argument("--markdown", action="store_true")
     return parser.parse_args()
 
 
@@ -50,12 +53,16 @@ def main() -> None:
     given = flags()
     console = Console(width=None if sys.stdout.isatty() else 160)
     if given.again:
-        kept = json.loads(given.again.read_text(encoding="utf-8"))
-        rows = again(kept)
+        kept = [json.loads(file.read_text(encoding="utf-8")) for file in given.again]
+        cards = {one["about"]["card"].split()[1]: again(one) for one in kept}
     else:
-        rows = measure(given, given.scratch.resolve(), given.cards.split(","))
-    console.print(table(rows))
-    console.print(errors(rows))
+        cards = {"": measure(given, given.scratch.resolve(), given.cards.split(","))}
+    if given.markdown:
+        print(markdown.memory(cards), markdown.time(cards), sep="\n\n")
+        return
+    for rows in cards.values():
+        console.print(table(rows))
+        console.print(errors(rows))
 
 
 def measure(given: argparse.Namespace, scratch: Path, cards: list[str]) -> list[dict[str, Any]]:

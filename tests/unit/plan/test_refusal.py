@@ -73,7 +73,7 @@ def test_short_rows_without_packing_are_no_long_ones():
 
 
 def test_rough_parts_are_refused_later():
-    """Experts are known only roughly: a third more than the card has is no proof."""
+    """Experts of a family that no card was compared with: a third more than it has is no proof."""
     words = [*CARD, "data=openai_jsonl", "data.path=rows.jsonl", "evaluation=none", "precision=bf16"]
     e = experiment(*words, "model=mixtral_8x7b_instruct", "kernels=stock")
     needed = memory(e, shape(e.model.path)[0]).peak.allocated / GIB
