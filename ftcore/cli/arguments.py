@@ -3,6 +3,7 @@
 import argparse
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NoReturn
 
 from ftcore.cli.commands import COMMANDS, DEFAULT
@@ -65,15 +66,30 @@ def parse(command: str, words: Sequence[str]) -> tuple[argparse.Namespace, list[
     flags, rest = parser.parse_known_args(spelt(words))
     flags.words, problems = [], []
     overrides = COMMANDS[command].takes == "OVERRIDES" and not getattr(flags, "accuracy", False)
+    spelled = None
     for word in rest:
         if word.startswith("-") and len(word) > 1 and not (command == "note" and " " in word):
             known = [option for action in parser._actions for option in action.option_strings]
-            problems.append(Problem(shortened(word), "no such flag", nearest=nearest(word, known)))
+            spelled = _as_override(word) if COMMANDS[command].takes == "OVERRIDES" else None
+            near = spelled or nearest(word, known)
+            problems.append(Problem(shortened(word), "no such flag", nearest=near))
+        elif spelled and "=" not in word:
+            problems[-1] = replace(problems[-1], nearest=spelled.replace("VALUE", shortened(word)))
+            spelled = None
         elif overrides and "=" not in word and not word.startswith("~"):
             problems.append(_no_override(word, command))
         else:
             flags.words.append(word)
     return flags, problems
+
+
+def _as_override(word: str) -> str | None:
+    """`max_length=512` of `--max-length=512`, as other programs take it; None where there is no such key."""
+    from ftcore.config.fields import fields
+
+    name, equals, value = word.lstrip("-").partition("=")
+    key = name.replace("-", "_")
+    return f"{key}={shortened(value) if equals else 'VALUE'}" if key in fields() else None
 
 
 def _no_override(word: str, command: str) -> Problem:
