@@ -23,7 +23,7 @@ def answer(run: RunDirectory, flags: argparse.Namespace, screen: Screen) -> int:
         for name, *more in (("status",), ("logs", "-f")):
             screen.say(f"    {command_line(name, run, *more)}")
     else:
-        screen.say(f"  the same experiment was {entry['state']}: goes on with run {run.id}; {AGAIN}")
+        screen.say(f"  the same experiment is {entry['state']}: goes on with run {run.id}; {AGAIN}")
         return resume.go_on(run, screen, as_json=flags.json, wait=flags.wait)
     if flags.json:
         print(json.dumps(record.read(run), indent=2, ensure_ascii=False))

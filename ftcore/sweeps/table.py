@@ -40,7 +40,8 @@ class Objective:
         return -value if self.maximize else value
 
 
-LOSS = Objective("results.end_loss", "loss")
+LOSS = Objective("results.end_loss", "end loss")
+"""The mean of the last steps: `loss` alone is the last step's."""
 
 
 @dataclass(frozen=True, slots=True)

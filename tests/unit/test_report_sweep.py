@@ -198,7 +198,7 @@ def test_status_of_a_sweep(sweep, capsys):
     """On a terminal's width or piped: counts, the best, failures; as JSON every trial."""
     assert main(["status", ID]) == 0
     said = capsys.readouterr().out
-    for expected in ("15 completed", "best: loss", "lr=2e-4 rank=64", "1 failed: out of memory", "17/18"):
+    for expected in ("15 completed", "best: end loss", "lr=2e-4 rank=64", "1 failed: out of memory", "17/18"):
         assert expected in said
     assert main(["status", ID, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

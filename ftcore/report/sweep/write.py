@@ -88,7 +88,7 @@ def _commands(sweep: SweepDirectory, look: Look) -> list[tuple[str, str]]:
 
 
 def _sort(look: Look) -> str:
-    key = "loss" if look.aim.key == "results.end_loss" else look.aim.key
+    key = "end_loss" if look.aim.key == "results.end_loss" else look.aim.key
     return f"-{key}" if look.aim.maximize else key
 
 

@@ -48,7 +48,7 @@ def test_status_cancel_and_resume(tiny: Tiny, tmp_path, capsys):
     saved = steps_of(sweep, 1)
     assert 3 < saved < LONG["max_steps"]
     shown = said(capsys, "status", sweep.id, *here)
-    assert "1 completed, 1 cancelled, 1 to come" in shown and "best: loss" in shown
+    assert "1 completed, 1 cancelled, 1 to come" in shown and "best: end loss" in shown
     assert f"goes on with: python -m ftcore resume {sweep.id}" in shown
 
     process = ftcore("resume", sweep.id, *here)
