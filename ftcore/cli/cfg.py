@@ -10,10 +10,16 @@ from ftcore.config.xtuner import deepspeed_config
 from ftcore.jobs import batch_script
 from ftcore.runs.create import xtuner_text
 
+AS_JSON = ("job", "deepspeed")
+"""Kinds that are data."""
 
-def configuration(composed: Composed, kind: str, package: str | None) -> str:
-    """The text of `kind`: job (YAML, or the part named `package`), xtuner (Python), deepspeed (JSON),
+
+def configuration(composed: Composed, kind: str, package: str | None, *, as_json: bool = False) -> str:
+    """The text of `kind`: job (YAML or JSON, or the part named `package`), xtuner (Python), deepspeed (JSON),
     sbatch (the batch script, with RUN where the run's directory will stand)."""
+    if as_json and kind not in AS_JSON:
+        allowed = " or ".join(f"--cfg {one}" for one in AS_JSON)
+        raise RequestError([Problem("--json", f"--cfg {kind} is no data", allowed)])
     if kind == "xtuner":
         return xtuner_text(composed)
     if kind == "deepspeed":
@@ -34,7 +40,7 @@ def configuration(composed: Composed, kind: str, package: str | None) -> str:
                 [Problem("--package", f"no such part: {package}", nearest=nearest(name, known))]
             )
         part = part[name]
-    return _text(part)
+    return json.dumps(part, indent=2, ensure_ascii=False) + "\n" if as_json else _text(part)
 
 
 def _text(part: Any) -> str:

@@ -35,7 +35,7 @@ def main(flags: argparse.Namespace) -> int:
     if flags.cfg:
         from ftcore.cli.cfg import configuration
 
-        print(configuration(composed, flags.cfg, flags.package), end="")
+        print(configuration(composed, flags.cfg, flags.package, as_json=flags.json), end="")
         return 0
     from ftcore.cli.again import answer
     from ftcore.cli.launch import launch

@@ -54,6 +54,9 @@ def test_cfg_job_is_yaml(capsys):
     assert whole["lora"]["rank"] == 7 and "hydra" not in whole
     part = yaml.safe_load(out(capsys, "--cfg", "job", "-p", "lora", "rank=7"))
     assert part == whole["lora"]
+    assert json.loads(out(capsys, "--cfg", "job", "-p", "lora", "rank=7", "--json")) == part
+    assert main(["--cfg", "xtuner", "--json"]) == 2
+    assert "--json: --cfg xtuner is no data" in capsys.readouterr().err
 
 
 def test_cfg_job_can_be_said_again(capsys, tmp_path):
