@@ -7,7 +7,7 @@ from bench.plan.configurations import Configuration
 from bench.plan.shapes import SHAPES
 from ftcore.config.compose import Composed, compose
 from ftcore.config.schema import Experiment
-from ftcore.plan.architecture import read
+from ftcore.plan.families import read
 from ftcore.plan.memory import GIB, memory
 from ftcore.plan.time import step
 

@@ -4,8 +4,9 @@ from dataclasses import asdict
 from typing import Any
 
 from ftcore.config.schema import Experiment
-from ftcore.plan.architecture import Architecture, Unknown, find
+from ftcore.plan.architecture import Architecture
 from ftcore.plan.estimate import estimate
+from ftcore.plan.families import Unknown, find
 from ftcore.plan.host import Disk, Host, disk, host
 from ftcore.plan.memory import MARGIN, Memory, memory
 from ftcore.plan.states import trained_parameters

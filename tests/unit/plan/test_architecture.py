@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ftcore.plan.architecture import FAMILIES, Unknown, find, read
+from ftcore.plan.families import FAMILIES, Unknown, find, read
 from ftcore.plan.shapes import KNOWN
 
 SEVEN = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ftcore.config.compose import compose
 from ftcore.plan import experts
 from ftcore.plan.activations import layer
-from ftcore.plan.architecture import read
+from ftcore.plan.families import read
 from ftcore.plan.memory import memory
 from ftcore.plan.parts import parts
 from ftcore.plan.shapes import KNOWN

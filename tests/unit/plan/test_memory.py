@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from ftcore.config.compose import compose
 from ftcore.config.schema import Experiment
 from ftcore.plan.activations import Layer, layer
-from ftcore.plan.architecture import Architecture, find, read
+from ftcore.plan.architecture import Architecture
+from ftcore.plan.families import find, read
 from ftcore.plan.memory import GIB, fewest, memory
 from ftcore.plan.parts import parts
 from ftcore.plan.shapes import KNOWN

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ftcore.cli.main import main
 from ftcore.config.errors import RequestError
-from ftcore.plan.architecture import find
+from ftcore.plan.families import find
 from ftcore.plan.least_squares import non_negative
 from ftcore.plan.rates import KernelRates, Measurement, fit, micro_seconds
 from ftcore.plan.rates_file import file_name, load

@@ -16,8 +16,8 @@ from ftcore.cli.main import main
 from ftcore.cli.plan_time import span
 from ftcore.config.compose import compose
 from ftcore.config.schema import Experiment
-from ftcore.plan.architecture import find, read
 from ftcore.plan.estimate import estimate
+from ftcore.plan.families import find, read
 from ftcore.plan.links import link, volume
 from ftcore.plan.parts import parts
 from ftcore.plan.rates import KernelRates

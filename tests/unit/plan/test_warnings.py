@@ -3,7 +3,7 @@
 import pytest
 
 from ftcore.config.compose import compose
-from ftcore.plan.architecture import find
+from ftcore.plan.families import find
 from ftcore.plan.host import Disk, Host, disk, host
 from ftcore.plan.memory import memory
 from ftcore.plan.warnings import RULES, Known, full_logits, slurm_bytes

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftcore.plan.architecture import find, read
+from ftcore.plan.families import find, read
 from ftcore.plan.shapes import KNOWN
 from ftcore.plan.work import How, Micro, linear_weights, work
 
