@@ -16,6 +16,7 @@ from ftcore.cli.target import runs_dir_of, sweep_of
 from ftcore.config.errors import Problem, RequestError
 from ftcore.listing import query
 from ftcore.listing.rows import Listing
+from ftcore.plan.accuracy import KEYS as EXPECTED
 from ftcore.sweeps import directory, table
 from ftcore.sweeps.directory import SweepDirectory
 
@@ -93,7 +94,8 @@ def _sorted_by(asked: str | None) -> list[str]:
 
 def _values(listing: Listing, words: list[str]) -> tuple[dict[str, list[Any]], list[Problem]]:
     """Values by key as it was typed, one a run; keys that no run has are wrong where there are runs."""
-    keys = listing.keys
+    # What a plan expects is a column where no run here had a card, too.
+    keys = {*listing.keys, *EXPECTED}
     found: dict[str, list[Any]] = {}
     problems = []
     for word in dict.fromkeys(words):

@@ -125,6 +125,12 @@ def test_columns(ls):
     assert more[-2:] == ["rank", "host"] and len(more) == 9
 
 
+def test_what_a_plan_expects_is_a_column_of_runs_without_a_card(ls):
+    """Empty, as docs/plan.md asks for it; what no run ever has is wrong all the same."""
+    rows = json.loads(ls("--columns", "run,results.predicted.peak_memory_gib", "--json"))
+    assert len(rows) == 40 and {row["results.predicted.peak_memory_gib"] for row in rows} == {None}
+
+
 def test_csv(ls, entries):
     """Comma-separated values with a header, quotes where they are needed, and the RFC's line ends."""
     text = ls("--csv", "--columns", "run,overrides,loss,name")
