@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from ftcore.cli import arguments
 from ftcore.cli.commands import COMMANDS, DEFAULT
+from ftcore.cli.interrupts import Interrupts
 from ftcore.config.errors import Problem, RequestError, WorkError
 from ftcore.runs.disk import is_full
 
@@ -20,6 +21,18 @@ DONE, FAILED, WRONG = 0, 1, 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; never lets a traceback of a user's mistake out."""
+    with Interrupts() as interrupts:
+        try:
+            return _main(argv, interrupts)
+        except KeyboardInterrupt:
+            return FAILED
+        except Exception:
+            if interrupts.seen:
+                return FAILED
+            raise
+
+
+def _main(argv: Sequence[str] | None, interrupts: Interrupts) -> int:
     # What is imported stays: looking through it for garbage every 700 objects is a tenth of a plan's time.
     gc.set_threshold(100_000)
     # A character that the terminal's encoding lacks is no reason to end.
@@ -38,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise RequestError([*problems, *_in_overrides(flags)])
         return importlib.import_module(COMMANDS[name].module).main(flags)
     except RequestError as error:
+        if interrupts.seen:
+            return FAILED
         _complain("\n".join(f"  {problem}" for problem in error.problems), "the request is wrong", name)
         return WRONG
     except WorkError as error:
@@ -60,8 +75,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         goes_on = "make setup (the light half: make setup-base), then . .venv/bin/activate"
         told = f"  {error.name} is not installed for {sys.executable}\n  goes on with: {goes_on}"
         _complain(told, "failed", name)
-        return FAILED
-    except KeyboardInterrupt:
         return FAILED
 
 
