@@ -22,6 +22,12 @@ def _config(
     }
 
 
+def _qwen3(hidden: int, intermediate: int, layers: int, heads: int, *, tied: bool = False) -> Config:
+    return _config(
+        "qwen3", hidden, intermediate, layers, heads, 8, 151_936, head_dim=128, tie_word_embeddings=tied
+    )
+
+
 _LLAMA2_7B = _config("llama", 4096, 11008, 32, 32, 32, 32_000)
 _LLAMA3_8B = _config("llama", 4096, 14336, 32, 32, 8, 128_256)
 _LLAMA3_70B = _config("llama", 8192, 28672, 80, 64, 8, 128_256)
@@ -52,10 +58,23 @@ KNOWN: dict[str, Config] = {
     "Mistral-7B-v0.1": _MISTRAL_7B | {"sliding_window": 4096},
     "Mixtral-8x7B-v0.1": _MIXTRAL,
     "Mixtral-8x7B-Instruct-v0.1": _MIXTRAL,
+    "Llama-3.2-3B-Instruct": _config("llama", 3072, 8192, 28, 24, 8, 128_256, tie_word_embeddings=True),
+    "Llama-3.3-70B-Instruct": _LLAMA3_70B,
+    "Qwen2.5-0.5B-Instruct": _config("qwen2", 896, 4864, 24, 14, 2, 151_936, tie_word_embeddings=True),
+    "Qwen2.5-1.5B-Instruct": _config("qwen2", 1536, 8960, 28, 12, 2, 151_936, tie_word_embeddings=True),
+    "Qwen2.5-3B-Instruct": _config("qwen2", 2048, 11008, 36, 16, 2, 151_936, tie_word_embeddings=True),
     "Qwen2.5-7B-Instruct": _config("qwen2", 3584, 18944, 28, 28, 4, 152_064),
+    "Qwen2.5-14B-Instruct": _config("qwen2", 5120, 13824, 48, 40, 8, 152_064),
+    "Qwen2.5-32B-Instruct": _config("qwen2", 5120, 27648, 64, 40, 8, 152_064),
+    "Qwen2.5-72B-Instruct": _config("qwen2", 8192, 29568, 80, 64, 8, 152_064),
+    "Qwen3-0.6B": _qwen3(1024, 3072, 28, 16, tied=True),
+    "Qwen3-1.7B": _qwen3(2048, 6144, 28, 16, tied=True),
+    "Qwen3-4B": _qwen3(2560, 9728, 36, 32, tied=True),
+    "Qwen3-14B": _qwen3(5120, 17408, 40, 40),
+    "Qwen3-32B": _qwen3(5120, 25600, 64, 64),
     "Qwen1.5-MoE-A2.7B": _QWEN15_MOE,
     "Qwen1.5-MoE-A2.7B-Chat": _QWEN15_MOE,
-    "Qwen3-8B": _config("qwen3", 4096, 12288, 36, 32, 8, 151_936, head_dim=128),
+    "Qwen3-8B": _qwen3(4096, 12288, 36, 32),
     "Qwen3-30B-A3B": _QWEN3_30B_A3B,
     "SmolLM2-135M-Instruct": _SMOLLM2_135M,
 }

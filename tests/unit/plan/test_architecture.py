@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from ftcore.config.compose import compose
 from ftcore.plan.families import FAMILIES, Unknown, find, read
 from ftcore.plan.shapes import KNOWN
 
@@ -98,6 +99,28 @@ def test_published_sizes():
     assert llama.lora_parameters(64, SEVEN) == llama.lora_parameters(64, None) == 167_772_160
     assert read(KNOWN["Mixtral-8x7B-v0.1"]).parameters == 46_702_792_704
     assert read(KNOWN["Qwen3-30B-A3B"]).parameters == 30_532_122_624
+
+
+PUBLISHED = {
+    "Llama-3.2-1B-Instruct": 1.24, "Llama-3.2-3B-Instruct": 3.21, "Qwen2.5-0.5B-Instruct": 0.49,
+    "Qwen2.5-1.5B-Instruct": 1.54, "Qwen2.5-3B-Instruct": 3.09, "Qwen2.5-7B-Instruct": 7.61,
+    "Qwen2.5-14B-Instruct": 14.7, "Qwen2.5-32B-Instruct": 32.5, "Qwen2.5-72B-Instruct": 72.7,
+    "Qwen3-0.6B": 0.6, "Qwen3-1.7B": 1.7, "Qwen3-4B": 4.0, "Qwen3-8B": 8.2, "Qwen3-14B": 14.8,
+    "Qwen3-32B": 32.8, "Qwen3-30B-A3B": 30.5, "Qwen1.5-MoE-A2.7B": 14.3,
+}  # fmt: skip
+"""Billions of parameters, by the models' cards and technical reports."""
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_known_shapes_have_the_published_sizes(name):
+    assert read(KNOWN[name]).parameters / 1e9 == pytest.approx(PUBLISHED[name], rel=0.015)
+
+
+def test_presets_of_known_models_have_a_known_shape():
+    """What `plan` says of a preset before its folder is here."""
+    for choice in ("qwen2_5_14b_instruct", "qwen3_0_6b", "qwen3_30b_a3b", "llama3_2_3b_instruct"):
+        path = compose([f"model={choice}", "data=alpaca", "hardware=cuda"]).experiment.model.path
+        assert path.rpartition("/")[2] in KNOWN
     assert read(KNOWN["Qwen1.5-MoE-A2.7B"]).parameters == 14_315_784_192
     assert read(KNOWN["Llama-2-7b-hf"]).parameters == 6_738_415_616
 
