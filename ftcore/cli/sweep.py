@@ -121,7 +121,7 @@ def _follow(sweep: SweepDirectory, before: Ended, screen: Screen, as_json: bool)
                 if number in ended and told.get(number) != ended[number]:
                     told[number] = ended[number]
                     over.add(number)
-                    loss = "" if one.loss is None else f", loss {one.loss:.4f}"
+                    loss = "" if one.loss is None else f", end loss {one.loss:.4f}"
                     point = " ".join(one.entry.point)
                     screen.say(f"  {len(over)}/{in_all} {point}: {one.state}{loss}")
             if interrupts.count:
@@ -189,7 +189,7 @@ def cancel(sweep: SweepDirectory, *, at_once: bool = False) -> None:
 
 def _figure(one: standing.Standing) -> str:
     metric, value = one.figures.get("judged.metric"), one.figures.get("judged.value")
-    return f"{metric} {value:.4f}" if value is not None else f"loss {one.loss:.4f}"
+    return f"{metric} {value:.4f}" if value is not None else f"end loss {one.loss:.4f}"
 
 
 def _plain(one: standing.Standing) -> dict[str, object]:
