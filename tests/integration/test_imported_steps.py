@@ -140,11 +140,13 @@ def test_own_engine(experiment, group, tmp_path):
     from ftcore.data.prepare import prepare
     from ftcore.runs import metrics
     from ftcore.runs.directory import make
+    from ftcore.runs.files import write_json
     from ftcore.training.engine import Callbacks, train
 
     prepared = prepare(experiment)
     assert prepared.manifest["rows"]["kept"] > 0 and not prepared.manifest["rows"]["skipped"]
     run = make(tmp_path, experiment.name)
+    write_json(run.record, {"schema_version": 2, "attempts": []})
     logs = run.path / "logs"
     logs.mkdir(exist_ok=True)
     callbacks = Callbacks(lambda: False, lambda *_: None, pytest.fail)
