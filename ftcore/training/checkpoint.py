@@ -30,6 +30,7 @@ def save(
     iteration: int,
     keep: int | None,
     turn: Callable[[], AbstractContextManager[Any]],
+    kernels: dict[str, Any],
 ) -> None:
     """Save the state after optimiser step `step`; collective, every rank calls it.
 
@@ -41,7 +42,7 @@ def save(
     # Named by this group of ranks: ranks of an older attempt may still be writing theirs.
     temporary = folder / f".{target.name}-{from_main(lambda: secrets.token_hex(4))}.tmp"
     try:
-        _write(runner, temporary, step, iteration, turn)
+        _write(runner, temporary, step, iteration, turn, kernels)
         if dist.get_rank() == 0:
             with turn():
                 shutil.rmtree(target, ignore_errors=True)
@@ -65,6 +66,7 @@ def _write(
     step: int,
     iteration: int,
     turn: Callable[[], AbstractContextManager[Any]],
+    kernels: dict[str, Any],
 ) -> None:
     """All files of a checkpoint into `temporary`, the manifest last; collective."""
     rank = dist.get_rank()
@@ -85,7 +87,8 @@ def _write(
     if rank == 0:
         files = {str(p.relative_to(temporary)): p.stat().st_size for p in temporary.rglob("*") if p.is_file()}
         sync_tree(temporary)
-        write_json(temporary / MANIFEST, {"step": step, "iteration": iteration, "files": files})
+        told = {"step": step, "iteration": iteration, "kernels": kernels, "files": files}
+        write_json(temporary / MANIFEST, told)
 
 
 def resume(runner: FlexibleRunner, checkpoint: Checkpoint) -> None:

@@ -12,6 +12,7 @@ from a failing disk or a copy, so sizes are compared before one is used.
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ftcore.runs.files import read_json
 
@@ -26,6 +27,9 @@ class Checkpoint:
     path: Path
     step: int
     iteration: int
+
+    kernels: dict[str, Any] | None = None
+    """The parts of a training step that led to it (`ftcore.training.kernels.used`); None in older ones."""
 
 
 def every(folder: Path) -> list[Path]:
@@ -47,7 +51,7 @@ def examine(path: Path) -> Checkpoint | str:
             return f"{name} is missing"
         if file.stat().st_size != size:
             return f"{name} has {file.stat().st_size} bytes, not {size}"
-    return Checkpoint(path, manifest["step"], manifest["iteration"])
+    return Checkpoint(path, manifest["step"], manifest["iteration"], manifest.get("kernels"))
 
 
 def newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:

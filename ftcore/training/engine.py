@@ -57,8 +57,7 @@ class Outcome:
     total_steps: int
 
     kernels: dict[str, Any] | None = None
-    """The parts of a training step that were used, as `kernels` in the configuration names them; None where
-    there was nothing left to train."""
+    """The parts of a training step that were used, as `kernels` in the configuration names them."""
 
     peaks: tuple[float, ...] = ()
     """Each rank's peak memory, GiB."""
@@ -79,15 +78,19 @@ def train(
             metrics.truncate(run.metrics, start.step if start else 0)
         callbacks.begin(start.step if start else 0)
     if start is not None and start.step >= length.steps:
-        return Outcome(True, start.step, length.steps)
+        return Outcome(True, start.step, length.steps, start.kernels)
     runner = _runner(e, run, dataset, length, rank, logs, callbacks, start)
     runner.train()
     # Until then, every model that transformers loads comes out sharded.
     unset_hf_deepspeed_config()
     steps = runner.train_loop.iter // batch(e).accumulation
-    used = kernels.used(e, _finetune(runner).step)
+    used = _kernels(e, runner)
     peaks = tuple(round(one, 3) for one in from_every(hooks.memory_gib()))
     return Outcome(steps >= length.steps, steps, length.steps, used, peaks)
+
+
+def _kernels(e: Experiment, runner: FlexibleRunner) -> dict[str, Any]:
+    return kernels.used(e, _finetune(runner).step)
 
 
 def _finetune(runner: FlexibleRunner) -> model.Finetune:
@@ -175,6 +178,7 @@ def _own_hooks(
             "accumulation": accumulation,
             "every": e.checkpoint.every,
             "keep": e.checkpoint.keep,
+            "kernels": functools.partial(_kernels, e),
         },
     ]
     if start is not None:

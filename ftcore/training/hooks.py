@@ -131,10 +131,16 @@ class SaveHook(StepHook):
     priority = "VERY_LOW"
 
     def __init__(
-        self, folder: Path, turn: Turn, accumulation: int, every: int | None, keep: int | None
+        self,
+        folder: Path,
+        turn: Turn,
+        accumulation: int,
+        every: int | None,
+        keep: int | None,
+        kernels: Callable[[FlexibleRunner], dict[str, Any]],
     ) -> None:
         super().__init__(accumulation)
-        self.folder, self.turn, self.every, self.keep = folder, turn, every, keep
+        self.folder, self.turn, self.every, self.keep, self.kernels = folder, turn, every, keep, kernels
         self.due = False
 
     def after_train_iter(
@@ -144,7 +150,8 @@ class SaveHook(StepHook):
         loop = runner.train_loop
         self.due |= self.every is not None and done % self.every == 0
         if self.ends_step(batch_idx) and (self.due or loop.stop_training or done == loop.max_iters):
-            checkpoint.save(runner, self.folder, done // self.accumulation, done, self.keep, self.turn)
+            step, used = done // self.accumulation, self.kernels(runner)
+            checkpoint.save(runner, self.folder, step, done, self.keep, self.turn, used)
             self.due = False
 
 
