@@ -4,22 +4,19 @@ import statistics
 from dataclasses import dataclass
 from typing import Any
 
+from ftcore.plan.assumed import peak_of
+
 BYTES_PER_GIB = 2**30
 TERA = 1e12
 FLOPS_PER_WEIGHT_AND_TOKEN = 4
 """The 4N convention: two operations a weight and token forward, two backward for the activations' gradients;
 frozen weights have no gradients of their own. Attention, the adapter and recomputation are not counted."""
 
-PEAKS = (
-    ("H100 PCIe", 756), ("H100 NVL", 835), ("H100", 989), ("H800", 989), ("H200", 989), ("GH200", 989),
-    ("A100", 312), ("A800", 312), ("L40S", 362), ("RTX 4090", 165), ("B200", 2250),
-)  # fmt: skip
-"""bf16 dense TFLOP/s by the maker's data sheet; the first name that is part of the card's."""
-
 
 def peak_tflops(card: str | None) -> int | None:
-    """Peak of a card by its name; None is unknown."""
-    return next((peak for name, peak in PEAKS if card is not None and name in card), None)
+    """bf16 dense peak of a card by its name; None is unknown."""
+    known = peak_of(card, None) if card else None
+    return round(known[0].operations / TERA) if known else None
 
 
 @dataclass(frozen=True, slots=True)

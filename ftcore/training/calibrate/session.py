@@ -66,7 +66,7 @@ def calibrate(
     session = Session(
         device=device, dtype=DTYPES[e.precision.dtype], cases=chosen or cases(e),
         effort=effort or (ON_CARD if on_card else ON_CPU), ends=begun + limit, tell=tell, ranks=ranks,
-        roof=roof(e.hardware.arch, e.precision.dtype),
+        roof=roof(e.hardware.card, e.hardware.arch, e.precision.dtype),
     )  # fmt: skip
     found = measure(session, sets(e))
     if not found.kernels:

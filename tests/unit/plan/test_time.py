@@ -16,6 +16,7 @@ from ftcore.cli.main import main
 from ftcore.cli.plan_time import span
 from ftcore.config.compose import compose
 from ftcore.config.schema import Experiment
+from ftcore.plan.assumed import peak_of
 from ftcore.plan.estimate import estimate
 from ftcore.plan.families import find, read
 from ftcore.plan.links import link, volume
@@ -244,6 +245,29 @@ def test_a_known_peak_is_assumed_and_says_so():
     assert found.source.startswith("assumed shares of the 989 TFLOP/s")
     assert (found.low, found.high) == pytest.approx(ASSUMED)
     assert found.high / found.low > CALIBRATED[1] / CALIBRATED[0]
+
+
+@pytest.mark.parametrize(
+    ("card", "tflops"),
+    [
+        ("NVIDIA H20", 148), ("NVIDIA H20-3e", 148), ("NVIDIA H100 80GB HBM3", 989),
+        ("NVIDIA H100 PCIe", 756),
+        ("NVIDIA A100-SXM4-40GB", 312), ("NVIDIA GeForce RTX 4090 D", 165), ("NVIDIA L40S", 362),
+        ("NVIDIA L40", 181), ("Tesla V100-SXM2-32GB", 125), ("NVIDIA H2000", None), ("", None),
+    ],
+)  # fmt: skip
+def test_cards_of_one_architecture_have_peaks_of_their_own(card, tflops):
+    """By whole words of the driver's name; a name that is not known has its architecture's."""
+    found = peak_of(card, None)
+    assert (found and found[0].operations) == (tflops and tflops * 1e12)
+    assert peak_of("a new one", "sm_90")[0] == peak_of("NVIDIA H100 80GB HBM3", "sm_90")[0]
+
+
+def test_an_h20_is_no_h100():
+    """Of one architecture, a seventh of the products a second and more bytes."""
+    slow = step(composed("hardware.rates=null", "hardware.card=NVIDIA H20"), LLAMA, UNKNOWN)
+    fast = step(composed("hardware.rates=null"), LLAMA, UNKNOWN)
+    assert 3 < slow.seconds / fast.seconds < 7 and "148 TFLOP/s that NVIDIA H20 has" in slow.source
 
 
 def test_rates_of_another_card_are_not_taken(tmp_path, monkeypatch, rates_file):
