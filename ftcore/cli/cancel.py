@@ -17,7 +17,7 @@ def main(flags: argparse.Namespace) -> int:
         from ftcore.cli.of_sweep import cancel
 
         return cancel.main(flags, sweep)
-    run = one_run(flags)
+    run = one_run(flags, or_sweep=True)
     entry = record.read(run)
     life = state.life(run, entry)
     if life is Life.GONE:

@@ -24,7 +24,7 @@ def main(flags: argparse.Namespace) -> int:
         from ftcore.cli.of_sweep import logs
 
         return logs.main(flags, sweep)
-    run = one_run(flags)
+    run = one_run(flags, or_sweep=True)
     attempts = [attempt["number"] for attempt in record.read(run)["attempts"]]
     number = flags.attempt or (attempts[-1] if attempts else 0)
     if number not in attempts:

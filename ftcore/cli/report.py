@@ -20,7 +20,7 @@ def main(flags: argparse.Namespace) -> int:
         return report.main(flags, sweep, problems)
     try:
         only_of_a_sweep(flags, "x", "y", "csv")
-        runs = named(flags, at_least=1, all_runs=True).runs
+        runs = named(flags, at_least=1, all_runs=True, or_sweep=True).runs
     except RequestError as error:
         raise RequestError([*error.problems, *problems]) from None
     problems = [*_repeated(runs), *problems]

@@ -26,7 +26,7 @@ def main(flags: argparse.Namespace) -> int:
         from ftcore.cli.of_sweep import resume
 
         return resume.main(flags, sweep)
-    run = one_run(flags)
+    run = one_run(flags, or_sweep=True)
     entry = record.read(run)
     unseen = state.may_be_over(entry) and state.life(run, entry) is Life.UNKNOWN
     if unseen and not flags.force:

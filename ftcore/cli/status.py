@@ -21,7 +21,7 @@ def main(flags: argparse.Namespace) -> int:
         from ftcore.cli.of_sweep import status
 
         return status.main(flags, sweep)
-    run = one_run(flags)
+    run = one_run(flags, or_sweep=True)
     only_of_a_sweep(flags, "follow", "all")
     told = state.now(run)
     if flags.json:

@@ -27,9 +27,9 @@ def runs_dir_of(flags: argparse.Namespace) -> Path:
     return Path(folders[-1] if folders else getattr(flags, "runs_dir", "runs"))
 
 
-def one_run(flags: argparse.Namespace) -> RunDirectory:
-    """The one run that the command is about."""
-    return named(flags, at_least=1, at_most=1).runs[0]
+def one_run(flags: argparse.Namespace, *, or_sweep: bool = False) -> RunDirectory:
+    """The one run that the command is about, which takes sweeps too with `or_sweep` (`one_sweep`)."""
+    return named(flags, at_least=1, at_most=1, or_sweep=or_sweep).runs[0]
 
 
 def one_sweep(flags: argparse.Namespace) -> SweepDirectory | None:
@@ -76,7 +76,12 @@ def only_of_a_sweep(flags: argparse.Namespace, *names: str) -> None:
 
 
 def named(
-    flags: argparse.Namespace, *, at_least: int, at_most: int | None = None, all_runs: bool = False
+    flags: argparse.Namespace,
+    *,
+    at_least: int,
+    at_most: int | None = None,
+    all_runs: bool = False,
+    or_sweep: bool = False,
 ) -> Target:
     """The runs that the first `at_least` words name, or with `all_runs` all of them; then the rest.
 
@@ -86,7 +91,8 @@ def named(
     if len(words) < at_least or (at_most is not None and len(words) > at_most):
         wanted = "one run is" if at_least == at_most == 1 or at_least == 1 else f"{at_least} runs are"
         given = "none" if not words else ", ".join(words)
-        raise RequestError([Problem("RUN", f"{wanted} needed, given: {given}", ALLOWED)])
+        allowed = f"{ALLOWED}; of a sweep likewise, or {LAST_SWEEP}" if or_sweep else ALLOWED
+        raise RequestError([Problem("RUN", f"{wanted} needed, given: {given}", allowed)])
     count = len(words) if all_runs else at_least
     runs: list[RunDirectory] = []
     problems: list[Problem] = []

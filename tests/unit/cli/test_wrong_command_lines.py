@@ -103,6 +103,11 @@ def test_nearest_command(words, capsys):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        (
+            ["status"],
+            "given: none; allowed: an id, its beginning, a folder, last; of a sweep likewise, or last-sweep",
+        ),
+        (["show"], "given: none; allowed: an id, its beginning, a folder, last\n"),
         (["plan", "lr"], "lr: has no value; allowed: lr=VALUE"),
         (["model"], "model: has no value; allowed: model=VALUE"),
         (["plan", "run"], "run: is nothing that plan takes; allowed: key=value; did you mean ftcore run?"),
