@@ -21,7 +21,7 @@ ENDED = ("completed", "failed", "cancelled")
 LONG = {"max_steps": 400, "checkpoint__every": 20}
 """Long enough to be disturbed."""
 
-SLOW = {"max_steps": 400, "checkpoint__every": 320, "optim__gradient_accumulation": 16}
+SLOW = {"max_steps": 400, "checkpoint__every": 320, "optim__gradient_accumulation": 32}
 """Long enough for a minute's time limit, and for Slurm to notice that a node is silent."""
 
 
