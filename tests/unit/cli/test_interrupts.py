@@ -11,6 +11,14 @@ from ftcore.cli.main import main
 from ftcore.config.errors import Problem, RequestError
 
 
+@pytest.fixture(autouse=True)
+def usual_handler():
+    """As in a shell: pytest's workers ignore the signal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def interrupted(error: Exception):
     """A command's module whose work is interrupted in a library that raises `error` instead."""
 
