@@ -17,6 +17,7 @@ from ftcore.config.identity import config_hash
 from ftcore.config.schema import Experiment, SlurmCluster
 from ftcore.config.schema.search import Asynchronous
 from ftcore.listing.rows import Listing
+from ftcore.plan.data import samples_key
 from ftcore.plan.preflight import preflight
 from ftcore.plan.refusal import Room
 from ftcore.repeat.same import data_key
@@ -42,9 +43,6 @@ checked once."""
 
 SHOWN = 5
 """Runs that are named where nothing is new."""
-
-SAMPLES_FROM = {"data", "model", "evaluation", "max_length", "seed", "cache_dir"}
-"""Sections that decide which samples there are: trials that share them share their data."""
 
 
 def main(flags: argparse.Namespace) -> int:
@@ -267,7 +265,7 @@ def _on_its_data(
     """The newest of `runs` (id, key of its data) that saw the data as it is now, as far as that is known."""
     if not runs:
         return None
-    shared = e.model_dump_json(include=SAMPLES_FROM)
+    shared = samples_key(e)
     if shared not in keys:
         keys[shared] = data_key(e)
     now = keys[shared]

@@ -13,6 +13,10 @@ from ftcore.hardware.capabilities import has_fp8
 Part = Literal["layers", "loss", "attention", "frozen_weights"]
 
 
+OWN = {"layers": "fused", "loss": "fused", "attention": "rows"}
+"""Parts of a step, and what ftcore's own are called in the configuration."""
+
+
 class Obstacle(NamedTuple):
     """A reason, and the setting that would clear it."""
 

@@ -68,7 +68,7 @@ def _endpoint() -> str:
 def _experiment(e: Experiment, node: bool) -> Iterator[Finding]:
     """What `run` would refuse, apart from what has its own lines above."""
     checks = [
-        preflight.model, preflight.targets, preflight.kernels, preflight.data, preflight.followed,
+        preflight.model, preflight.adapters, preflight.kernels, preflight.data, preflight.followed,
         preflight.precision, preflight.disk,
     ]  # fmt: skip
     if e.cluster.kind == "local" and e.nodes > 1:

@@ -21,6 +21,9 @@ FIGURES = ("rows", "tokens", "samples", "fill_share", "truncated", "labelled_sha
 NOT_OF_ROWS = {"micro_batch_size", "num_workers", "prepare_workers", "shuffle", "sampler", "varlen"}
 """Settings of the data that have no part in which samples there are."""
 
+SAMPLES_FROM = {"data", "model", "evaluation", "max_length", "seed", "cache_dir"}
+"""Sections of the configuration that decide which samples there are."""
+
 Seen = dict[str, dict[str, Any]]
 """What was found, by the settings that decide it: the trials of a sweep mostly have the same data."""
 
@@ -30,11 +33,15 @@ def data_of(e: Experiment, seen: Seen | None = None) -> dict[str, Any]:
     (estimated; `sampled` says from what, `between` the ranges) or None. `seen` is for several experiments."""
     if seen is None:
         return _found(e)
-    sections = {"data", "model", "evaluation", "max_length", "seed", "cache_dir"}
-    key = e.model_dump_json(include=sections, exclude={"data": NOT_OF_ROWS})
+    key = samples_key(e)
     if key not in seen:
         seen[key] = _found(e)
     return dict(seen[key])
+
+
+def samples_key(e: Experiment) -> str:
+    """The same for experiments that have the same samples, by their settings alone."""
+    return e.model_dump_json(include=SAMPLES_FROM, exclude={"data": NOT_OF_ROWS})
 
 
 def length_of(e: Experiment, data: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ SWEEPS = 20_000
 
 def bounded(rows: Sequence[Sequence[float]], values: Sequence[float], least: Sequence[float]) -> list[float]:
     """As `non_negative`, with x no smaller than `least` (which is 0 or more)."""
-    beyond = [value - _dot(row, least) for row, value in zip(rows, values, strict=True)]
+    beyond = [value - dot(row, least) for row, value in zip(rows, values, strict=True)]
     return [low + more for low, more in zip(least, non_negative(rows, beyond), strict=True)]
 
 
@@ -28,12 +28,13 @@ def non_negative(rows: Sequence[Sequence[float]], values: Sequence[float]) -> li
         for i in range(width):
             if not gram[i][i]:
                 continue
-            new = max(0.0, x[i] + (target[i] - _dot(gram[i], x)) / gram[i][i])
+            new = max(0.0, x[i] + (target[i] - dot(gram[i], x)) / gram[i][i])
             moved, x[i] = max(moved, abs(new - x[i])), new
         if moved <= 1e-12 * max(x):
             break
     return [each / size if size else 0.0 for each, size in zip(x, scale, strict=True)]
 
 
-def _dot(one: Sequence[float], other: Sequence[float]) -> float:
+def dot(one: Sequence[float], other: Sequence[float]) -> float:
+    """The sum of the products, of two as long as each other."""
     return sum(a * b for a, b in zip(one, other, strict=True))

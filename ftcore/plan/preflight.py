@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from ftcore.config.errors import Problem, nearest
+from ftcore.config.errors import Problem
 from ftcore.config.identity import in_cache
+from ftcore.config.kernels import OWN
 from ftcore.config.nested import flat
 from ftcore.config.schema import Experiment, SlurmCluster, Source
 from ftcore.config.schema.kernels import FUSED_FAMILIES
@@ -21,8 +22,7 @@ from ftcore.evaluation.heldout_text import PYTHON_REFERENCE
 from ftcore.hardware.detect import this_machine
 from ftcore.hardware.software import ranks_use_this_interpreter, this_interpreter, unfit
 from ftcore.models.complete import wrong_with
-from ftcore.plan.architecture import GATE_UP
-from ftcore.plan.needs import shape
+from ftcore.plan.preflight_adapters import adapters
 from ftcore.tracking.packages import needed as trackers
 
 TRAINING = ("torch", "transformers", "xtuner", "mmengine", "peft", "datasets")
@@ -40,21 +40,16 @@ FOLLOWED_BY_DEEPSPEED = (
 )
 """Under DeepSpeed clipping and scaling are its own."""
 
-ORDERS = (
-    ("layers", "fused", "fused layers are"), ("loss", "fused", "the fused loss is"),
-    ("attention", "rows", "attention by rows is"),
-)  # fmt: skip
-"""Part of `kernels`, how ftcore's own is ordered, and what it is."""
-
-
-BESIDE_LAYERS = ("lm_head", "embed_tokens")
-"""To which an adapter may be attached too."""
+CALLED = {
+    "layers": "fused layers are", "loss": "the fused loss is", "attention": "attention by rows is",
+}  # fmt: skip
+"""What ftcore's own parts are called in a sentence."""
 
 
 def preflight(e: Experiment) -> list[Problem]:
     """All that is missing here."""
     checks = (
-        packages, software, tracker, model, targets, adapted_experts, kernels, data, heldout, followed,
+        packages, software, tracker, model, adapters, kernels, data, heldout, followed,
         precision, machine, disk, cluster,
     )  # fmt: skip
     return [problem for check in checks for problem in check(e)]
@@ -126,42 +121,13 @@ def kernels(e: Experiment) -> Iterator[Problem]:
     if family is None or family in FUSED_FAMILIES:
         return
     ours = ", ".join(FUSED_FAMILIES)
-    for part, own, what in ORDERS:
+    for part, own in OWN.items():
         if getattr(e.kernels, part) == own:
-            message = f"{e.model.path} is of the {family} family, and {what} there for {ours}"
+            message = f"{e.model.path} is of the {family} family, and {CALLED[part]} there for {ours}"
             yield Problem(f"kernels.{part}", message, "auto, stock")
     if e.kernels.frozen_weights == "fp8":
         message = f"fused layers alone read fp8; they are there for {ours}, and {e.model.path} is {family}"
         yield Problem("kernels.frozen_weights", message, "native")
-
-
-def targets(e: Experiment) -> Iterator[Problem]:
-    """Layers that the model has not. PEFT passes over a name as long as another one is there.
-
-    Of a dense model whose shape is known; experts are called otherwise in other versions of transformers.
-    """
-    a, _ = shape(e.model.path)
-    if e.lora.method == "full" or a is None or a.experts:
-        return
-    known = [layer.name for layer, _ in a.targeted(None)]
-    for name in e.lora.targets or ():
-        if name.rpartition(".")[2] not in (*known, *BESIDE_LAYERS):
-            message = f"the {a.family} family has no layer {name}"
-            yield Problem("lora.targets", message, ", ".join(known), nearest(name, known))
-
-
-def adapted_experts(e: Experiment) -> Iterator[Problem]:
-    """What PEFT (0.21) refuses of adapters on tensors of experts, where the model's shape is known."""
-    a, _ = shape(e.model.path)
-    if a is None or e.lora.method == "full" or not any(a.adapted_experts(e.lora.targets)):
-        return
-    if e.lora.dropout:
-        message = "there is no dropout before adapters on experts, which are added to the weights themselves"
-        yield Problem("lora.dropout", message, "0.0, or lora.targets without gate_proj, up_proj, down_proj")
-    named = [name for name in GATE_UP if e.lora.targets is None or name in e.lora.targets]
-    if len(named) == 1:
-        message = f"{named[0]} of experts is one tensor with {next(n for n in GATE_UP if n not in named)}"
-        yield Problem("lora.targets", message, f"both of {', '.join(GATE_UP)}, or neither")
 
 
 def _model_type(folder: Path) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ftcore.plan.least_squares import bounded, non_negative
+from ftcore.plan.least_squares import bounded, dot, non_negative
 from ftcore.plan.work import Work
 
 
@@ -158,7 +158,7 @@ def _of_card(
 
     def is_one(one: Measurement) -> bool:
         clear = one.seconds > CLEAR * _launch(one.work, launch)
-        return clear or one.seconds < NEAR * _dot(_columns(one.work), each)
+        return clear or one.seconds < NEAR * dot(_columns(one.work), each)
 
     return _parted(found, is_one)
 
@@ -214,10 +214,6 @@ def _parted(
     found: Sequence[Measurement], is_one: Callable[[Measurement], bool]
 ) -> tuple[list[Measurement], list[Measurement]]:
     return [one for one in found if is_one(one)], [one for one in found if not is_one(one)]
-
-
-def _dot(one: Sequence[float], other: Sequence[float]) -> float:
-    return sum(a * b for a, b in zip(one, other, strict=True))
 
 
 def _launches(found: Sequence[Measurement]) -> list[float]:

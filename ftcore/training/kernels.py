@@ -5,14 +5,12 @@ from typing import Any
 from torch import nn
 
 from ftcore.config.errors import WorkError
-from ftcore.config.kernels import Part, possible
+from ftcore.config.kernels import OWN, Part, possible
 from ftcore.config.schema import Experiment
 from ftcore.models.load import DTYPES
 from ftcore.training.fast.attach import unfit
 from ftcore.training.fast.sequence import SequenceGroup
 from ftcore.training.fast.step import Parts, Step
-
-OWN = {"layers": "fused", "loss": "fused", "attention": "rows"}
 
 
 def may_be_used(e: Experiment) -> bool:

@@ -7,7 +7,8 @@ import pytest
 
 from ftcore.config.compose import compose
 from ftcore.config.schema.kernels import FUSED_FAMILIES
-from ftcore.plan.preflight import adapted_experts, kernels, preflight
+from ftcore.plan.preflight import kernels, preflight
+from ftcore.plan.preflight_adapters import adapters
 from ftcore.plan.shapes import KNOWN
 
 H100 = ["hardware=cuda", "hardware.arch=sm_90", "precision=bf16"]
@@ -22,7 +23,7 @@ def told(tmp_path):
             (tmp_path / "config.json").write_text(config, encoding="utf-8")
         model = ["model=custom", f"model.path={tmp_path}", "model.template=qwen_chat"]
         e = compose([*H100, *model, *words]).experiment
-        found = [*kernels(e), *adapted_experts(e)]
+        found = [*kernels(e), *adapters(e)]
         assert set(found) <= set(preflight(e))
         return [problem.key for problem in found]
 

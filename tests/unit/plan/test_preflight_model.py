@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from ftcore.config.compose import compose
-from ftcore.plan.preflight import model, preflight, targets
+from ftcore.plan.preflight import model, preflight
+from ftcore.plan.preflight_adapters import adapters
 
 
 @pytest.fixture
@@ -82,11 +83,11 @@ def test_layers_that_the_model_has_not(folder):
     """A misspelt layer is told even where others are right: PEFT would train those alone, in silence."""
     words = ["model=custom", "model.template=qwen_chat", f"model.path={folder}", "hardware=cpu"]
     e = compose([*words, "lora.targets=[q_prj,v_proj,lm_head,0.mlp.up_proj]"]).experiment
-    (problem,) = targets(e)
+    (problem,) = adapters(e)
     assert (problem.key, problem.nearest) == (
         "lora.targets",
         "q_proj",
     ) and "no layer q_prj" in problem.message
     assert problem in preflight(e)
     for right in ([], ["lora=full"], ["lora.targets=[gate_proj]"]):
-        assert list(targets(compose([*words, *right]).experiment)) == []
+        assert list(adapters(compose([*words, *right]).experiment)) == []
